@@ -141,9 +141,9 @@ setup_dashboard() {
   rm -rf "$SETUP_ASPIRE_HOME"
   mkdir -p "$SETUP_ASPIRE_HOME"
   log=$(mktemp)
-  if ! HOME=$SETUP_ASPIRE_HOME timeout 180 "$SETUP_ASPIRE" setup --non-interactive --nologo >"$log" 2>&1 </dev/null || [[ ! -x $SETUP_DASHBOARD ]]; then
+  if ! HOME=$SETUP_ASPIRE_HOME timeout 180 "$SETUP_ASPIRE" setup --install-path "$SETUP_ASPIRE_HOME/.aspire" --non-interactive --nologo >"$log" 2>&1 </dev/null || [[ ! -x $SETUP_DASHBOARD ]]; then
     local cause
-    cause=$(awk 'NF' "$log" | tail -n1)
+    cause=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | awk 'NF' | tail -n1)
     rm -f "$log"
     setup_fail "the Aspire dashboard could not be unpacked (${cause:-no reason given})" \
       "make room on the disk (400 MB), delete eng/npm/node_modules and run the same command again"
