@@ -89,6 +89,10 @@ async function loadRooms() {
     cursor = page.nextCursor;
   } while (cursor);
   drawRooms();
+  // A list names no members, and a direct room is called after the other one.
+  const nameless = [...rooms.values()].filter(({ room }) => !room.title && !room.members);
+  await Promise.allSettled(nameless.map(async ({ room }) => Object.assign(room, { members: (await api.room(room.roomId)).members })));
+  drawRooms();
 }
 
 function drawRooms() {

@@ -49,12 +49,10 @@ export function applyEntry(messages, entry) {
     }
     case 'message.edited':
     case 'message.deleted': {
-      const changed = entry.message;
-      const seq = changed?.seq ?? entry.messageSeq;
-      if (seq === undefined || !messages.has(seq)) return undefined;
-      const message = { ...messages.get(seq), ...changed, seq };
-      if (entry.type === 'message.deleted') message.deletedAt ??= entry.at;
-      messages.set(seq, message);
+      const old = messages.get(entry.targetSeq);
+      if (!old) return undefined;
+      const message = entry.type === 'message.edited' ? { ...old, text: entry.text, editedAt: entry.at } : { ...old, text: undefined, deletedAt: entry.at };
+      messages.set(old.seq, message);
       return message;
     }
     default:
@@ -65,9 +63,7 @@ export function applyEntry(messages, entry) {
 /** The words shown for a room: its title, else the other members, else the article. */
 export function roomName(room, me) {
   if (room.title) return room.title;
-  const others = (room.members ?? room.memberIds ?? [])
-    .map((member) => (typeof member === 'string' ? member : member.userId))
-    .filter((id) => id && id !== me);
+  const others = (room.members ?? []).map((member) => member.userId).filter((id) => id !== me);
   const name = others.length ? others.join(', ') : room.roomId;
   return room.articleId ? `${name} · ${room.articleId}` : name;
 }
