@@ -38,7 +38,7 @@ public sealed class SmokeRunTests
 
         var table = new StringWriter();
         CheckTable.Write(table, results);
-        table.ToString().ShouldContain("b      FAILED    1.50s  first second");
+        table.ToString().ShouldContain("b  FAILED    1.50s  first second");
     }
 
     [Fact]
