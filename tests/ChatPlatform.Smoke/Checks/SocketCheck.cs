@@ -5,9 +5,9 @@ namespace ChatPlatform.Smoke.Checks;
 /// <summary>At the socket of every connected member: the whole room, dense, in order, every byte of every text.</summary>
 internal static class SocketCheck
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    public static Task<string> RunAsync(ConversationReplay replay, CancellationToken cancellationToken) => RunAsync(replay, TimeSpan.FromSeconds(20), cancellationToken);
 
-    public static async Task<string> RunAsync(ConversationReplay replay, CancellationToken cancellationToken)
+    public static async Task<string> RunAsync(ConversationReplay replay, TimeSpan patience, CancellationToken cancellationToken)
     {
         long compared = 0;
         foreach (var room in replay.Conversation.Rooms.Where(room => replay.Sent.ContainsKey(room.Room)))
@@ -21,7 +21,7 @@ internal static class SocketCheck
                     () => Task.FromResult(socket.Seq(sent[0].RoomId) >= sent[^1].Answer.Seq
                         ? null
                         : $"room {room.Room} at {member.Input.UserId}: seq {socket.Seq(sent[0].RoomId)} of {sent[^1].Answer.Seq} has arrived; {socket.Broken ?? "connected"}"),
-                    Patience, cancellationToken);
+                    patience, cancellationToken);
                 var seen = socket.Feed(sent[0].RoomId);
                 if ((RoomComparison.Dense(seen) ?? RoomComparison.Messages(sent, seen)) is { } difference)
                     throw new CheckFailedException($"room {room.Room} at {member.Input.UserId}: {difference}");

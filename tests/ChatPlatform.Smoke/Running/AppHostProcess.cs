@@ -32,7 +32,11 @@ public sealed class AppHostProcess : IAsyncDisposable
     /// <summary>Starts the AppHost: a <c>.dll</c> through <c>dotnet</c>, anything else directly. Its ports come as <c>Ports__NAME</c>, its data folder as <c>DataPath</c>.</summary>
     public static AppHostProcess Start(string path)
     {
-        var names = new[] { "Gateway", "GatewayGrpc", "Aws", "Kafka", "Fluent", "Redis1", "Redis2", "Redis3", "Fcm", "Dashboard", "OtlpGrpc", "OtlpHttp", "ResourceService" };
+        string[] names =
+        [
+            "Gateway", "GatewayGrpc", "Aws", "Kafka", "FluentBit", "Fcm", "Redis1", "Redis2", "Redis3", "RedisBus1", "RedisBus2", "RedisBus3",
+            "Dashboard", "Otlp", "ResourceService",
+        ];
         var ports = names.Zip(FreePorts.Take(names.Length)).ToDictionary(pair => pair.First, pair => pair.Second);
         var dataPath = Directory.CreateTempSubdirectory("chat-smoke-").FullName;
         string[] command = path.EndsWith(".dll", StringComparison.OrdinalIgnoreCase) ? ["dotnet", path] : [path];
@@ -50,10 +54,12 @@ public sealed class AppHostProcess : IAsyncDisposable
         start.Environment["DataPath"] = dataPath;
         start.Environment["DOTNET_ENVIRONMENT"] = "Development";
         start.Environment["ASPNETCORE_ENVIRONMENT"] = "Development";
+        // What the launch profile "embedded" sets, with ports of our own.
+        start.Environment["Backing"] = "embedded";
         start.Environment["ASPIRE_ALLOW_UNSECURED_TRANSPORT"] = "true";
         start.Environment["ASPIRE_DASHBOARD_UNSECURED_ALLOW_ANONYMOUS"] = "true";
         start.Environment["ASPNETCORE_URLS"] = Url("Dashboard");
-        start.Environment["ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL"] = Url("OtlpGrpc");
+        start.Environment["ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL"] = Url("Otlp");
         start.Environment["ASPIRE_RESOURCE_SERVICE_ENDPOINT_URL"] = Url("ResourceService");
 
         var endpoints = new SystemEndpoints(new Uri(Url("Gateway")), new Uri(Url("Aws")), $"127.0.0.1:{ports["Kafka"]}", new Uri(Url("Fcm")))

@@ -81,12 +81,7 @@ public sealed class SmokeRunTests
     }
 
     [Fact]
-    public void Ports_are_different_and_leave_room_for_the_cluster_bus()
-    {
-        var ports = FreePorts.Take(13);
-        ports.Distinct().Count().ShouldBe(13);
-        ports.ShouldAllBe(port => port + 10_000 <= 65_535);
-    }
+    public void Ports_are_all_different() => FreePorts.Take(15).Distinct().Count().ShouldBe(15);
 
     private static async Task WaitAsync(Func<bool> condition)
     {
