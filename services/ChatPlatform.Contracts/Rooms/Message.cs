@@ -20,7 +20,7 @@ public enum MessageKind
     System,
 }
 
-/// <summary>A message in its current state.</summary>
+/// <summary>A message in its current state. All its members are always written, so that its shape is one.</summary>
 /// <param name="RoomId">The room.</param>
 /// <param name="Seq">The seq of its <c>message.created</c> entry.</param>
 /// <param name="Ordinal">Counts the room's messages only, dense from 1.</param>
@@ -35,7 +35,7 @@ public sealed record Message(
     long Ordinal,
     string SenderId,
     MessageKind Kind,
-    string? Text,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Text,
     string ClientMessageId,
     DateTimeOffset CreatedAt)
 {
@@ -43,10 +43,13 @@ public sealed record Message(
     public IReadOnlyList<MessageAttachment> Attachments { get; init; } = [];
 
     /// <summary>A JSON object that belongs to the kind, e.g. a location's coordinates.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public JsonElement? Payload { get; init; }
 
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public DateTimeOffset? EditedAt { get; init; }
 
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public DateTimeOffset? DeletedAt { get; init; }
 
     /// <summary>One per emoji, by code point order; <see cref="Reaction.Mine"/> is the reader's own view and false in frames that several readers share.</summary>

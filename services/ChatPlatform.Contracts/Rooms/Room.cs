@@ -46,7 +46,8 @@ public sealed record Room(string RoomId, RoomKind Kind, DateTimeOffset CreatedAt
     /// <summary>The reader's read position; in lists only.</summary>
     public long? LastReadSeq { get; init; }
 
-    /// <summary>The newest message; in lists only.</summary>
+    /// <summary>The newest message; in lists only, null elsewhere and where there is none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public Message? LastMessage { get; init; }
 }
 
@@ -56,9 +57,9 @@ public sealed record RoomMember(string UserId, DateTimeOffset JoinedAt, long Las
 /// <summary>A page of a list.</summary>
 /// <param name="Items">The page's items.</param>
 /// <param name="NextCursor">Give it back to read on; null on the last page.</param>
-public sealed record RoomPage(IReadOnlyList<Room> Items, string? NextCursor);
+public sealed record RoomPage(IReadOnlyList<Room> Items, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? NextCursor);
 
 /// <summary>A page of messages.</summary>
 /// <param name="Items">The page's items.</param>
 /// <param name="NextCursor">The seq to read on from in the same direction; null on the last page.</param>
-public sealed record MessagePage(IReadOnlyList<Message> Items, string? NextCursor);
+public sealed record MessagePage(IReadOnlyList<Message> Items, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? NextCursor);
