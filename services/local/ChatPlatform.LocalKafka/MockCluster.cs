@@ -16,6 +16,20 @@ internal sealed partial class MockCluster : IDisposable
     private readonly nint _client;
     private readonly nint _cluster;
 
+    static MockCluster() => NativeLibrary.SetDllImportResolver(typeof(MockCluster).Assembly, (name, assembly, paths) =>
+    {
+        if (name != Library)
+            return 0;
+        // librdkafka.redist brings several builds: the first links Cyrus SASL under the name of newer distributions, the second links none, the third is for musl.
+        foreach (var build in (string[])["librdkafka", "centos8-librdkafka", "alpine-librdkafka"])
+        {
+            if (NativeLibrary.TryLoad(build, assembly, paths, out var handle))
+                return handle;
+        }
+
+        return 0;
+    });
+
     /// <exception cref="LocalKafkaException">librdkafka refused.</exception>
     public MockCluster(int brokers)
     {

@@ -8,11 +8,13 @@ try
 {
     var builder = WebApplication.CreateBuilder(args);
     builder.AddServiceDefaults();
+    // A taken port is told in one line below, without the host's stack trace.
+    builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
 
     var options = LocalKafkaOptions.Read(builder.Configuration);
+    using var bootstrap = BootstrapPort.Bind(options.Port);
     using var cluster = new MockCluster(brokers: 1);
     cluster.CreateTopic(options.Topic, options.Partitions);
-    using var bootstrap = BootstrapPort.Bind(options.Port);
 
     builder.Services.AddHostedService(services => new BootstrapForwarder(bootstrap, cluster.Address, services.GetRequiredService<ILogger<BootstrapForwarder>>()));
     builder.Services.AddSingleton(new KafkaMetadata($"127.0.0.1:{options.Port}"));
