@@ -1,7 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Amazon.Runtime;
-using Microsoft.AspNetCore.Diagnostics;
+using ChatPlatform.Api.Events;
+using IExceptionHandler = Microsoft.AspNetCore.Diagnostics.IExceptionHandler;
 
 namespace ChatPlatform.Api.Access;
 
@@ -39,6 +40,7 @@ internal sealed class ProblemExceptionHandler : IExceptionHandler
         // JsonException's path names the field; its message could repeat what the client sent.
         BadHttpRequestException { InnerException: JsonException json } => new(400, "invalid_body", $"The body is not what the call takes, at {json.Path ?? "$"}."),
         BadHttpRequestException bad => new(bad.StatusCode, bad.StatusCode == 415 ? "not_json" : "invalid_request", "The request is not what the call takes."),
+        EventSpoolFullException => Refusals.Unavailable(),
         AmazonServiceException or AmazonClientException or HttpRequestException => Refusals.Unavailable(),
         _ => new(500, "internal", "Something went wrong here."),
     };

@@ -28,6 +28,8 @@ public sealed class WireTimeConverter : JsonConverter<DateTimeOffset>
     }
 }
 
-internal sealed class MessageKindConverter() : JsonStringEnumConverter<MessageKind>(JsonNamingPolicy.CamelCase, allowIntegerValues: false);
+/// <summary>Lower case names only, no numbers.</summary>
+public sealed class MessageKindConverter() : JsonStringEnumConverter<MessageKind>(JsonNamingPolicy.CamelCase, allowIntegerValues: false);
 
-internal sealed class RoomKindConverter() : JsonStringEnumConverter<RoomKind>(JsonNamingPolicy.CamelCase, allowIntegerValues: false);
+/// <summary>Lower case names only, no numbers.</summary>
+public sealed class RoomKindConverter() : JsonStringEnumConverter<RoomKind>(JsonNamingPolicy.CamelCase, allowIntegerValues: false);
