@@ -1,0 +1,21 @@
+using ChatPlatform.LocalAws.DynamoDb;
+using ChatPlatform.LocalAws.Protocol;
+using ChatPlatform.LocalAws.Storage;
+using ChatPlatform.LocalAws.Streams;
+using ChatPlatform.ServiceDefaults;
+
+var builder = WebApplication.CreateBuilder(args);
+
+builder.AddServiceDefaults();
+builder.AddDataFolder();
+builder.AddAwsJson();
+
+builder.Services.AddDynamoDb().AddStreams();
+
+var app = builder.Build();
+
+app.MapDefaultEndpoints();
+app.MapServiceList();
+app.MapAwsJson();
+
+app.Run();
