@@ -11,7 +11,6 @@ namespace ChatPlatform.LocalAws.S3.Objects;
 /// Objects as files. One object is one file, so that bytes and metadata appear together with one rename:
 /// the object's bytes, its <see cref="ObjectMetadata"/> as JSON, and a 16-byte end: length of the JSON, CRC-32C of the JSON (both little-endian), <c>CHATOBJ1</c>.
 /// <code>
-/// s3/format                                        1
 /// s3/staging/                                      what is not committed; emptied at start
 /// s3/buckets/NAME/bucket.json
 /// s3/buckets/NAME/objects/HH/HASH-SEQUENCE         HASH: first half of the key's SHA-256 in hex; HH: its first two digits
@@ -19,38 +18,20 @@ namespace ChatPlatform.LocalAws.S3.Objects;
 /// </code>
 /// File names never hold a key: keys may be 1,024 bytes long and hold any character.
 /// </summary>
-internal sealed partial class FileMedium : IObjectMedium, IDisposable
+internal sealed partial class FileMedium : IObjectMedium
 {
-    private const string Format = "1";
     private const int EndLength = 16;
     private readonly string _root;
     private readonly bool _fsync;
     private readonly ILogger _logger;
-    private readonly FileStream _lock;
     private long _staged;
 
-    /// <param name="root">The store's own folder, made when it is missing.</param>
+    /// <param name="root">The store's own folder, made when it is missing; this process alone uses it.</param>
     /// <param name="fsync">Whether a write also survives the machine losing power.</param>
-    /// <exception cref="InvalidOperationException">The folder was written by a newer version, or another process uses it.</exception>
     public FileMedium(string root, bool fsync, ILogger logger)
     {
         (_root, _fsync, _logger) = (root, fsync, logger);
         Directory.CreateDirectory(Path.Combine(root, "buckets"));
-        try
-        {
-            _lock = new FileStream(Path.Combine(root, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException error)
-        {
-            throw new InvalidOperationException($"{root} is in use by another process; stop it or set another DataPath.", error);
-        }
-
-        var format = Path.Combine(root, "format");
-        if (!File.Exists(format))
-            File.WriteAllText(format, Format);
-        else if (File.ReadAllText(format).Trim() is var found && found != Format)
-            throw new InvalidOperationException($"{root} has format '{found}'; this version reads format {Format} only. Use the version that wrote it, or another DataPath.");
-
         var staging = Path.Combine(root, "staging");
         if (Directory.Exists(staging))
             Directory.Delete(staging, recursive: true);
@@ -126,8 +107,6 @@ internal sealed partial class FileMedium : IObjectMedium, IDisposable
             yield return new(settings, LatestOf(Directory.EnumerateFiles(Path.Combine(folder, "objects"), "*", SearchOption.AllDirectories), m => m.Key), uploads);
         }
     }
-
-    public void Dispose() => _lock.Dispose();
 
     // A crash between the rename of a new version and the deletion of the old one leaves both.
     private List<StoredObject> LatestOf<TName>(IEnumerable<string> files, Func<ObjectMetadata, TName> name)

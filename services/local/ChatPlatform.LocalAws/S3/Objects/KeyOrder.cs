@@ -10,7 +10,8 @@ internal sealed class KeyOrder : IComparer<string>
 
     public int Compare(string? x, string? y)
     {
-        var (left, right) = (x.AsSpan(), y.AsSpan());
+        var left = x.AsSpan();
+        var right = y.AsSpan();
         var at = left.CommonPrefixLength(right);
         if (at == left.Length || at == right.Length)
             return left.Length - right.Length;

@@ -69,7 +69,11 @@ internal sealed class S3Call(HttpContext context, string bucket, string key, str
         return new S3Call(context, bucket, key, path, query);
     }
 
-    public string? Header(string name) => Request.Headers.TryGetValue(name, out var values) ? values.ToString() : null;
+    /// <summary>A request header; in a presigned URL an <c>x-amz-*</c> header may stand in the query instead, where its signer put it.</summary>
+    public string? Header(string name) =>
+        Request.Headers.TryGetValue(name, out var values) ? values.ToString()
+        : name.StartsWith("x-amz-", StringComparison.Ordinal) ? Query[name]
+        : null;
 
     /// <summary>Sends an XML document, or for null only the status.</summary>
     public async Task AnswerAsync(int status, XElement? document = null)

@@ -1,3 +1,5 @@
+using ChatPlatform.LocalAws.S3.Objects;
+
 namespace ChatPlatform.LocalAws.S3.Wire;
 
 internal enum S3Scope
