@@ -11,7 +11,8 @@ using Microsoft.Extensions.Logging;
 namespace ChatPlatform.UnitTests.Smoke;
 
 /// <summary>
-/// The chat's public edge in memory, contracts §3 and §4 as far as the replay uses them, so that the replay and its checks are tested without the system, and with faults that
+/// The chat's public edge in memory, contracts §3 and §4 as far as the replay uses them, so that the replay and its checks are tested without the system,
+/// and with faults that
 /// the system must not have.
 /// </summary>
 internal sealed class FakeChat : IAsyncDisposable
