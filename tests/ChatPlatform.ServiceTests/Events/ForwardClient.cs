@@ -5,10 +5,18 @@ using MessagePack;
 namespace ChatPlatform.ServiceTests.Events;
 
 /// <summary>A sender as simple as can be: one message, one acknowledgement. Not thread-safe.</summary>
-internal sealed class ForwardClient(int port) : IDisposable
+internal sealed class ForwardClient : IDisposable
 {
-    private readonly TcpClient _client = new("127.0.0.1", port) { NoDelay = true };
-    private MessagePackStreamReader? _answers;
+    private readonly TcpClient _client;
+    private readonly NetworkStream _stream;
+    private readonly MessagePackStreamReader _answers;
+
+    public ForwardClient(int port)
+    {
+        _client = new TcpClient("127.0.0.1", port) { NoDelay = true };
+        _stream = _client.GetStream();
+        _answers = new MessagePackStreamReader(_stream, leaveOpen: true);
+    }
 
     public static byte[] Message(string chunk, params (string Key, string Event)[] records)
     {
@@ -45,13 +53,12 @@ internal sealed class ForwardClient(int port) : IDisposable
         (await AckAsync()).ShouldBe(chunk);
     }
 
-    public async Task SendRawAsync(byte[] bytes) => await _client.GetStream().WriteAsync(bytes);
+    public async Task SendRawAsync(byte[] bytes) => await _stream.WriteAsync(bytes);
 
     /// <summary>The next acknowledged chunk; null when the other side closed the connection.</summary>
     public async Task<string?> AckAsync()
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        _answers ??= new MessagePackStreamReader(_client.GetStream(), leaveOpen: true);
         try
         {
             return await _answers.ReadAsync(limit.Token) is { } answer ? MessagePackSerializer.Deserialize<Dictionary<string, string>>(answer)["ack"] : null;
@@ -63,11 +70,22 @@ internal sealed class ForwardClient(int port) : IDisposable
     }
 
     /// <summary>No more bytes from here, the connection half-closed.</summary>
-    public void EndSending() => _client.Client.Shutdown(SocketShutdown.Send);
+    public void EndSending()
+    {
+        try
+        {
+            _client.Client.Shutdown(SocketShutdown.Send);
+        }
+        catch (SocketException closed) when (closed.SocketErrorCode == SocketError.NotConnected)
+        {
+            // The other side closed it already, which is what some callers are after.
+            return;
+        }
+    }
 
     public void Dispose()
     {
-        _answers?.Dispose();
+        _answers.Dispose();
         _client.Dispose();
     }
 }

@@ -62,7 +62,7 @@ public sealed class PipelineTests
     [InlineData("rdkafka.linger.ms: 3", "rdkafka.request.required.acks: 1", "test.yaml:18: ", "in-sync replicas")]
     [InlineData("rdkafka.linger.ms: 3", "rdkafka.no.such.thing: 1", "test.yaml:10: ", "no.such.thing")]
     [InlineData("format: raw", "format: msgpack", "test.yaml:14: ", "'format' is 'msgpack'")]
-    [InlineData("raw_log_key: event", "message_key: k", "test.yaml:14: ", "'raw_log_key' and 'format: raw' belong together")]
+    [InlineData("raw_log_key: event", "message_key: k", "test.yaml:10: ", "'raw_log_key' and 'format: raw' belong together")]
     [InlineData("topics: chat.events", "topics: a,b", "test.yaml:13: ", "one topic")]
     [InlineData("  outputs:", "  filters:\n    - name: lua\n  outputs:", "test.yaml:10: ", "filter 'lua'")]
     [InlineData("  storage.path: ${STORAGE_PATH}", "  storage.path: x\n  storage.checksum: off", "test.yaml:3: ", "cannot be switched off")]
