@@ -5,23 +5,16 @@ using System.Text.Json;
 namespace ChatPlatform.ServiceTests.Lambda;
 
 /// <summary>Rules of https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html and https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html, over one emulator.</summary>
-public sealed class InvocationTests : IAsyncLifetime
+public sealed class InvocationTests(InvocationTests.Shared shared) : IClassFixture<InvocationTests.Shared>
 {
-    private EmulatorFixture _emulator = null!;
+    private const string Script = "tests/ChatPlatform.ServiceTests/Lambda/scripted-function.mjs";
 
-    public async Task InitializeAsync() => _emulator = await EmulatorFixture.StartAsync(
-        ("Functions__broken__Command", "node"),
-        ("Functions__broken__Arguments__0", Path.Combine(Processes.ServiceProcess.RepositoryRoot, "tests/ChatPlatform.ServiceTests/Lambda/scripted-function.mjs")),
-        ("Functions__broken__Environment__INIT", "error"),
-        ("Functions__gone__Command", "/nowhere/program"),
-        ("MaximumConcurrency", "3"));
-
-    public async Task DisposeAsync() => await _emulator.DisposeAsync();
+    private readonly EmulatorFixture _emulator = shared.Emulator;
 
     [Fact]
     public async Task A_function_is_started_on_demand_with_lambdas_environment_and_is_used_again()
     {
-        using var answer = await _emulator.InvokeAsync("scripted", """{"do":"echo","text":"안녕"}""", logType: "Tail");
+        using var answer = await _emulator.InvokeAsync("fresh", """{"do":"echo","text":"안녕"}""", logType: "Tail");
         var first = await answer.Content.ReadFromJsonAsync<JsonElement>();
         ((int)answer.StatusCode).ShouldBe(200);
         answer.Headers.GetValues("X-Amz-Executed-Version").ShouldBe(["$LATEST"]);
@@ -29,7 +22,7 @@ public sealed class InvocationTests : IAsyncLifetime
         first.GetProperty("event").GetProperty("text").GetString().ShouldBe("안녕");
 
         var env = first.GetProperty("env");
-        env.GetProperty("AWS_LAMBDA_FUNCTION_NAME").GetString().ShouldBe("scripted");
+        env.GetProperty("AWS_LAMBDA_FUNCTION_NAME").GetString().ShouldBe("fresh");
         env.GetProperty("AWS_LAMBDA_FUNCTION_VERSION").GetString().ShouldBe("$LATEST");
         env.GetProperty("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").GetString().ShouldBe("128");
         env.GetProperty("AWS_REGION").GetString().ShouldBe("ap-northeast-2");
@@ -41,7 +34,7 @@ public sealed class InvocationTests : IAsyncLifetime
         var headers = first.GetProperty("headers");
         Guid.Parse(headers.GetProperty("lambda-runtime-aws-request-id").GetString()!).ShouldNotBe(Guid.Empty);
         headers.GetProperty("lambda-runtime-trace-id").GetString()!.ShouldMatch("^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=[01]$");
-        headers.GetProperty("lambda-runtime-invoked-function-arn").GetString().ShouldBe("arn:aws:lambda:ap-northeast-2:000000000000:function:scripted");
+        headers.GetProperty("lambda-runtime-invoked-function-arn").GetString().ShouldBe("arn:aws:lambda:ap-northeast-2:000000000000:function:fresh");
         var deadline = DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(headers.GetProperty("lambda-runtime-deadline-ms").GetString()!));
         (deadline - DateTimeOffset.UtcNow).ShouldBeInRange(TimeSpan.Zero, TimeSpan.FromSeconds(2));
 
@@ -50,9 +43,9 @@ public sealed class InvocationTests : IAsyncLifetime
         log.ShouldContain("END RequestId: ");
         log.ShouldMatch("REPORT RequestId: [^\t]+\tDuration: [0-9.]+ ms\tBilled Duration: [0-9]+ ms\tMemory Size: 128 MB\tMax Memory Used: [0-9]+ MB\tInit Duration: [0-9.]+ ms");
 
-        var second = await (await _emulator.InvokeAsync("scripted", """{"do":"echo"}""")).Content.ReadFromJsonAsync<JsonElement>();
+        var second = await (await _emulator.InvokeAsync("fresh", """{"do":"echo"}""")).Content.ReadFromJsonAsync<JsonElement>();
         second.GetProperty("pid").GetInt32().ShouldBe(first.GetProperty("pid").GetInt32());
-        await _emulator.WaitForAsync(() => _emulator.Process.Output.Contains("[scripted] echoing"), "the function's output in the log");
+        await _emulator.WaitForAsync(() => _emulator.Process.Output.Contains("[fresh] echoing"), "the function's output in the log");
     }
 
     [Fact]
@@ -118,7 +111,7 @@ public sealed class InvocationTests : IAsyncLifetime
     {
         using var answer = await _emulator.SendAsync(HttpMethod.Get, "/2015-03-31/functions/");
         var list = await answer.Content.ReadFromJsonAsync<JsonElement>();
-        list.GetProperty("Functions").EnumerateArray().Select(f => f.GetProperty("FunctionName").GetString()).ShouldBe(["broken", "cdc", "gone", "scripted"]);
+        list.GetProperty("Functions").EnumerateArray().Select(f => f.GetProperty("FunctionName").GetString()).ShouldBe(["broken", "cdc", "fresh", "gone", "scripted"]);
         foreach (var name in (string[])["000000000000:function:scripted", "arn:aws:lambda:ap-northeast-2:000000000000:function:scripted:$LATEST"])
             (await _emulator.InvokeAsync(name, "{}")).Headers.Contains("X-Amz-Function-Error").ShouldBeFalse();
     }
@@ -129,5 +122,28 @@ public sealed class InvocationTests : IAsyncLifetime
         ((int)answer.StatusCode).ShouldBe(status);
         answer.Headers.GetValues("x-amzn-ErrorType").ShouldBe([type]);
         (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("Message").GetString()!.ShouldContain(message);
+    }
+
+    /// <summary>One emulator for the class; room for three processes.</summary>
+    public sealed class Shared : IAsyncLifetime
+    {
+        public EmulatorFixture Emulator { get; private set; } = null!;
+
+        public async Task InitializeAsync()
+        {
+            var script = Path.Combine(Processes.ServiceProcess.RepositoryRoot, Script);
+            Emulator = await EmulatorFixture.StartAsync(
+                ("Functions__broken__Command", "node"),
+                ("Functions__broken__Arguments__0", script),
+                ("Functions__broken__Environment__INIT", "error"),
+                ("Functions__fresh__Command", "node"),
+                ("Functions__fresh__Arguments__0", script),
+                ("Functions__fresh__TimeoutSeconds", "2"),
+                ("Functions__fresh__Environment__OWN", "mine"),
+                ("Functions__gone__Command", "/nowhere/program"),
+                ("MaximumConcurrency", "3"));
+        }
+
+        public async Task DisposeAsync() => await Emulator.DisposeAsync();
     }
 }
