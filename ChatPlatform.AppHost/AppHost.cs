@@ -1,0 +1,63 @@
+using ChatPlatform.AppHost;
+using ChatPlatform.AppHost.Backing;
+using ChatPlatform.AppHost.Pipelines;
+using ChatPlatform.Contracts.Tables;
+
+StartProblem.EndsTheProcessWithOneLine();
+var builder = DistributedApplication.CreateBuilder(args);
+
+// What the chat stands on: embedded (this machine, no containers), containers or aws, by launch profile. No service can tell which.
+var backing = ChatBacking.Of(builder);
+var redis = backing.AddRedis("redis");                      // session directory, node leases, rate limits
+var kafka = backing.AddKafka("kafka");                      // events for other services
+var aws = backing.AddAws("aws");                            // DynamoDB and its streams, S3, Firehose
+var lambda = backing.AddLambda("lambda", aws);              // runs functions on stream records
+var forwarder = backing.AddForwarder("fluent-bit", kafka);  // holds events on disk until Kafka has them
+var fcm = backing.AddFcm("fcm");                            // push
+
+var tables = backing.AddTables("chat-tables", aws, ChatTables.All);
+var tokens = backing.AddTokenKeys();
+
+// The chat itself.
+var api = builder.AddProject<Projects.ChatPlatform_Api>("api", launchProfileName: null)
+    .WithReplicas(2)
+    .WithHttpEndpoint(name: "http")
+    .WithHttpEndpoint(name: "grpc", env: "GRPC_PORT")
+    .WithHttpHealthCheck("/health", endpointName: "http")
+    .WithReference(redis).WaitFor(redis)
+    .WithAws(aws).WaitForCompletion(tables)
+    .WithTokenKeys(tokens)
+    .WithEnvironment("Events__Endpoint", forwarder.Address)
+    .WithEnvironment("Events__SpoolPath", backing.DataFolder("api-spool"));
+
+var relay = builder.AddProject<Projects.ChatPlatform_Relay>("relay", launchProfileName: null)
+    .WithReplicas(2)
+    .WithHttpEndpoint(name: "http")
+    .WithHttpEndpoint(name: "grpc", env: "GRPC_PORT")
+    .WithHttpHealthCheck("/health", endpointName: "http")
+    .WithReference(redis).WaitFor(redis)
+    .WithTokenKeys(tokens)
+    .WithEnvironment("Api__GrpcAddress", api.GetEndpoint("grpc"));
+
+builder.AddProject<Projects.ChatPlatform_Gateway>("gateway", launchProfileName: null)
+    .WithHttpEndpoint(port: backing.Ports.Gateway, name: "http")
+    .WithHttpEndpoint(port: backing.Ports.GatewayGrpc, name: "grpc", env: "GRPC_PORT")
+    .WithExternalHttpEndpoints()
+    .WithHttpHealthCheck("/health", endpointName: "http")
+    .WithEnvironment("Gateway__Api", api.GetEndpoint("http"))
+    .WithEnvironment("Gateway__ApiGrpc", api.GetEndpoint("grpc"))
+    .WithEnvironment("Gateway__Relay", relay.GetEndpoint("http"))
+    .WithUrlForEndpoint("http", url => url.DisplayText = "Web client");
+
+builder.AddProject<Projects.ChatPlatform_Notifier>("notifier", launchProfileName: null)
+    .WithHttpEndpoint(name: "http")
+    .WithHttpHealthCheck("/health", endpointName: "http")
+    .WithReference(kafka).WaitFor(kafka)
+    .WithAws(aws).WaitForCompletion(tables)
+    .WithEnvironment("Fcm__Endpoint", fcm.Address)
+    .WithEnvironment("Fcm__ProjectId", "chat-local");
+
+// Change data capture: every write to the table becomes a line in the lake.
+builder.AddCdcPipeline("chat-log", ChatTables.Log, aws, lambda, tables);
+
+builder.Build().Run();

@@ -1,0 +1,212 @@
+#!/usr/bin/env bash
+# Set-up: makes sure that everything the system needs to build and run is on this machine.
+# Sourced by ./dev, which then calls `setup`; started directly it does the same. Silent when nothing is missing.
+# A failure is one line on standard error, `dev: <cause>; <remedy>`, and a non-zero exit.
+set -euo pipefail
+
+SETUP_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+SETUP_NPM=$SETUP_ROOT/eng/npm
+SETUP_FEED=$SETUP_ROOT/eng/feed
+# The one npm package, and what it unpacks: the dashboard, as <home>/.aspire/bundle/managed/aspire-managed.
+SETUP_ASPIRE=$SETUP_NPM/node_modules/@microsoft/aspire-cli-linux-x64/bin/aspire
+SETUP_ASPIRE_HOME=$SETUP_NPM/.aspire
+SETUP_DASHBOARD=$SETUP_ASPIRE_HOME/.aspire/bundle/managed/aspire-managed
+# After this time the package sources are asked again whether they serve a package by now.
+SETUP_FEED_DAYS=7
+
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 ASPIRE_CLI_TELEMETRY_OPTOUT=true
+
+setup_fail() {
+  printf 'dev: %s; %s\n' "$1" "$2" >&2
+  exit 1
+}
+
+setup() {
+  setup_dotnet
+  setup_debian
+  setup_npm
+  setup_dashboard
+  setup_feed
+}
+
+# The .NET SDK comes from Microsoft in too many ways to choose one for somebody.
+setup_dotnet() {
+  local version remedy='install the .NET SDK 10 (https://dotnet.microsoft.com/download/dotnet/10.0, or: curl -sSL https://dot.net/v1/dotnet-install.sh | bash -s -- --channel 10.0) and put dotnet on PATH'
+  command -v dotnet >/dev/null || setup_fail 'dotnet is not on PATH' "$remedy"
+  # Asked inside the repository, where global.json says 10.0.100 or a later feature band.
+  version=$(cd "$SETUP_ROOT" && dotnet --version 2>/dev/null) ||
+    setup_fail "no .NET SDK 10.0.100 or newer among those of $(command -v dotnet)" "$remedy"
+  [[ $version == 10.* ]] || setup_fail "the .NET SDK is $version and 10.0.100 or a newer 10.0 is needed" "$remedy"
+}
+
+setup_debian() {
+  local missing=()
+  command -v redis-server >/dev/null || missing+=(redis-server)
+  command -v setpriv >/dev/null && command -v flock >/dev/null || missing+=(util-linux)
+  command -v node >/dev/null || missing+=(nodejs)
+  command -v npm >/dev/null || missing+=(npm)
+  ((${#missing[@]} == 0)) || setup_install_debian "${missing[@]}"
+}
+
+setup_install_debian() {
+  local packages=("$@") become=() log
+  local remedy="install by hand: ${packages[*]} (Debian and Ubuntu: sudo apt-get install ${packages[*]})"
+  command -v apt-get >/dev/null || setup_fail "missing: ${packages[*]}, and there is no apt-get to install from" "$remedy"
+  if ((EUID != 0)); then
+    sudo -n true 2>/dev/null || setup_fail "missing: ${packages[*]}, and neither root nor sudo without a password is at hand" "$remedy"
+    become=(sudo -n)
+  fi
+
+  log=$(mktemp)
+  printf 'installing %s (Debian packages)\n' "${packages[*]}"
+  if ! setup_apt "${become[@]+"${become[@]}"}" -- "${packages[@]}" >"$log" 2>&1; then
+    local cause
+    cause=$(grep -m1 '^E: ' "$log" || tail -n1 "$log")
+    rm -f "$log"
+    setup_fail "apt-get could not install ${packages[*]} (${cause#E: })" "$remedy"
+  fi
+  rm -f "$log"
+}
+
+# setup_apt [sudo -n] -- PACKAGE…
+# Installs without starting any service: the system runs its own redis-server processes, and Debian's would sit on port 6379.
+# A service that runs already is none of our business and stays as it is.
+setup_apt() (
+  local become=()
+  while [[ $1 != -- ]]; do
+    become+=("$1")
+    shift
+  done
+  shift
+  local run=(${become[@]+"${become[@]}"} env DEBIAN_FRONTEND=noninteractive)
+  local install=("${run[@]}" apt-get -y -q -o DPkg::Lock::Timeout=120 install --no-install-recommends "$@")
+  local policy=/usr/sbin/policy-rc.d
+  if [[ ! -e $policy ]]; then
+    # 101 is "not allowed" to invoke-rc.d and deb-systemd-invoke.
+    printf '#!/bin/sh\nexit 101\n' | "${run[@]}" tee "$policy" >/dev/null
+    "${run[@]}" chmod 755 "$policy"
+    trap '"${run[@]}" rm -f "$policy"' EXIT
+  fi
+  "${install[@]}" || { "${run[@]}" apt-get -q -o DPkg::Lock::Timeout=120 update && "${install[@]}"; } || exit 1
+  # Nor at the next boot.
+  if [[ " $* " == *' redis-server '* && -d /run/systemd/system ]]; then
+    "${run[@]}" systemctl disable redis-server || true
+  fi
+)
+
+# The npm package is built for x86-64 Linux with glibc; elsewhere the system runs without a dashboard.
+setup_has_dashboard() {
+  [[ $OSTYPE == linux-gnu* && $HOSTTYPE == x86_64 ]]
+}
+
+setup_npm_stamp() {
+  cat "$SETUP_NPM/package.json" "$SETUP_NPM/package-lock.json" | sha256sum | cut -d' ' -f1
+  stat -c %s "$SETUP_ASPIRE" 2>/dev/null || true
+}
+
+setup_npm() {
+  setup_has_dashboard || return 0
+  local stamp=$SETUP_NPM/node_modules/.installed
+  if [[ -x $SETUP_ASPIRE && -f $stamp && $(<"$stamp") == "$(setup_npm_stamp)" ]]; then
+    return 0
+  fi
+
+  local log cause
+  log=$(mktemp)
+  printf 'installing @microsoft/aspire-cli-linux-x64 (npm, into eng/npm)\n'
+  rm -rf "$SETUP_NPM/node_modules"
+  # An optional package that cannot be had is no failure to npm; it is one here.
+  if ! (cd "$SETUP_NPM" && npm ci --no-audit --no-fund --loglevel=http) >"$log" 2>&1 </dev/null || [[ ! -x $SETUP_ASPIRE ]]; then
+    # What npm puts in front of every error line, and its pointer to a log, help nobody.
+    cause=$(grep -E '^npm (error|ERR!|http fetch GET [45])|ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN' "$log" | grep -v -E 'complete log|A complete' |
+      sed -E 's/^npm (error|ERR!) ?//; s/^code //' | awk 'NF' | head -n2 | paste -sd' ' -)
+    rm -f "$log"
+    setup_fail "npm ci in eng/npm failed (${cause:-npm installed nothing and gave no reason})" \
+      'check the network and the registry (npm config get registry), then run the same command again'
+  fi
+  rm -f "$log"
+  setup_npm_stamp >"$stamp"
+}
+
+# The package carries the dashboard packed up. Its own set-up unpacks it below HOME, which is a folder of the repository for the time.
+setup_dashboard() {
+  setup_has_dashboard || return 0
+  local packed unpacked=$SETUP_ASPIRE_HOME/.unpacked log
+  packed=$(<"$SETUP_NPM/node_modules/.installed")
+  if [[ -x $SETUP_DASHBOARD && -f $unpacked && $(<"$unpacked") == "$packed" ]]; then
+    return 0
+  fi
+
+  printf 'unpacking the Aspire dashboard (into eng/npm/.aspire)\n'
+  rm -rf "$SETUP_ASPIRE_HOME"
+  mkdir -p "$SETUP_ASPIRE_HOME"
+  log=$(mktemp)
+  if ! HOME=$SETUP_ASPIRE_HOME timeout 180 "$SETUP_ASPIRE" setup --install-path "$SETUP_ASPIRE_HOME/.aspire" --non-interactive --nologo >"$log" 2>&1 </dev/null || [[ ! -x $SETUP_DASHBOARD ]]; then
+    local cause
+    cause=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | awk 'NF' | tail -n1)
+    rm -f "$log"
+    setup_fail "the Aspire dashboard could not be unpacked (${cause:-no reason given})" \
+      "make room on the disk (400 MB), delete eng/npm/node_modules and run the same command again"
+  fi
+  rm -f "$log"
+  printf '%s\n' "$packed" >"$unpacked"
+}
+
+# What the packages in eng/feed/packages follow from: the substitutes' sources, the pinned versions, and every file that can name a package source.
+setup_feed_stamp() {
+  (
+    cd "$SETUP_ROOT"
+    {
+      find eng/feed \( -name bin -o -name obj -o -name .artifacts -o -name packages -o -name tests \) -prune -o -type f ! -name '*.md' -print0 |
+        LC_ALL=C sort -z | xargs -0 sha256sum
+      sha256sum Directory.Packages.props
+      grep -hos 'Sdk="Aspire\.AppHost\.Sdk/[^"]*"' ChatPlatform.AppHost/*.csproj || true
+      local folder=$SETUP_ROOT config
+      while :; do
+        for config in "$folder"/[nN]u[gG]et.[cC]onfig; do
+          [[ ! -f $config ]] || sha256sum "$config"
+        done
+        [[ -n $folder && $folder != / ]] || break
+        folder=${folder%/*}
+      done
+      for config in "$HOME"/.nuget/NuGet/*.[cC]onfig "$HOME"/.nuget/config/*.[cC]onfig "$HOME"/.config/NuGet/*.[cC]onfig /etc/opt/NuGet/Config/*.[cC]onfig; do
+        [[ ! -f $config ]] || sha256sum "$config"
+      done
+      printf '%s\n' "${NUGET_PACKAGES-}"
+    } | sha256sum | cut -d' ' -f1
+  )
+}
+
+# Whether every package the builder found necessary is still there.
+setup_feed_is_whole() {
+  local package
+  [[ -f $SETUP_FEED/packages/.in-use ]] || return 1
+  while read -r package; do
+    [[ -f $SETUP_FEED/packages/$package ]] || return 1
+  done <"$SETUP_FEED/packages/.in-use"
+}
+
+setup_feed() {
+  local stamp=$SETUP_FEED/packages/.stamp now keep=()
+  now=$(setup_feed_stamp)
+  if [[ -f $stamp && $(<"$stamp") == "$now" ]] && setup_feed_is_whole; then
+    [[ -n $(find "$stamp" -mtime "+$SETUP_FEED_DAYS") ]] || return 0
+    keep=(--keep)
+  fi
+
+  mkdir -p "$SETUP_FEED/packages" "$SETUP_FEED/.artifacts"
+  local log=$SETUP_FEED/.artifacts/builder.log
+  (
+    # Two commands started at once must not pack into one folder.
+    flock 9
+    if ! (cd "$SETUP_ROOT" && MSBUILDDISABLENODEREUSE=1 dotnet build eng/feed/builder -c Release -v q -nologo -nodeReuse:false -p:UseSharedCompilation=false) >"$log" 2>&1 </dev/null; then
+      setup_fail "the builder in eng/feed/builder does not build ($(grep -m1 -o 'error .*' "$log" || tail -n1 "$log"))" "the whole output is in $log"
+    fi
+    dotnet exec "$SETUP_FEED/.artifacts/bin/FeedBuilder/release/FeedBuilder.dll" "$SETUP_ROOT" ${keep[@]+"${keep[@]}"} </dev/null
+  ) 9>"$SETUP_FEED/.artifacts/lock" || exit 1
+  printf '%s\n' "$now" >"$stamp"
+}
+
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
+  setup
+fi

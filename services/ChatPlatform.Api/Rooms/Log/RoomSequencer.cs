@@ -1,0 +1,228 @@
+using System.Diagnostics;
+using System.Threading.Channels;
+using ChatPlatform.Api.Access;
+using ChatPlatform.Contracts.Rooms;
+
+namespace ChatPlatform.Api.Rooms.Log;
+
+/// <summary>What a commit brought, for those who tell others. The entries are in seq order.</summary>
+internal sealed record RoomCommit(RoomRow Room, IReadOnlyList<Entry> Entries, IReadOnlyList<ActivityContext> Traces);
+
+/// <summary>Told of every commit of this process; called in seq order per room. A slow one holds the room's next commit up.</summary>
+internal interface IRoomCommitObserver
+{
+    ValueTask CommittedAsync(RoomCommit commit, CancellationToken cancellationToken);
+}
+
+/// <summary>
+/// Gives one room's changes their seqs. What waits is committed together in one transaction under the condition that the room's <c>lastSeq</c> is what this process
+/// believes; a lost condition means that another server committed, so the room is read again and the changes are numbered anew. Any number of sequencers of a room may
+/// run at once: the condition alone keeps the log dense. <see cref="TryAdd"/> is thread-safe; one loop does the rest.
+/// </summary>
+internal sealed partial class RoomSequencer(
+    string roomId, IRoomLogStore store, IRoomCommitObserver observer, SequencerOptions options, TimeProvider time, ILogger logger)
+{
+    private const int MaxTransactionItems = 100;
+
+    // Below the 4 MB that a transaction may hold, to leave room for what the estimate misses.
+    private const int MaxTransactionBytes = 3_000_000;
+
+    private readonly Channel<RoomChange> _waiting =
+        Channel.CreateBounded<RoomChange>(new BoundedChannelOptions(options.QueueLength) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+
+    private int _closed;
+
+    // Only the loop touches these two.
+    private RoomRow? _room;
+    private RoomChange? _next;
+
+    /// <summary>True when the sequencer takes no more changes: ask for another one.</summary>
+    public bool IsClosed => Volatile.Read(ref _closed) != 0;
+
+    /// <summary>Queues a change; false when the queue is full or closed.</summary>
+    public bool TryAdd(RoomChange change) => _waiting.Writer.TryWrite(change);
+
+    /// <summary>Takes no more changes; those that wait are still committed.</summary>
+    public void Close()
+    {
+        Volatile.Write(ref _closed, 1);
+        _waiting.Writer.TryComplete();
+    }
+
+    /// <summary>Commits until closed and empty, or idle. Ends only then: a cancelled <paramref name="stop"/> refuses what still waits.</summary>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        try
+        {
+            while (_next is not null || await WaitAsync(stop))
+                await CommitAsync(TakeBatch(), stop);
+        }
+        finally
+        {
+            Close();
+            _next?.Refuse(Refusals.Unavailable());
+            while (_waiting.Reader.TryRead(out var change))
+                change.Refuse(Refusals.Unavailable());
+        }
+    }
+
+    private async Task<bool> WaitAsync(CancellationToken stop)
+    {
+        if (_waiting.Reader.TryPeek(out _))
+            return true;
+        var more = _waiting.Reader.WaitToReadAsync(stop).AsTask();
+        try
+        {
+            return await more.WaitAsync(options.IdleLimit, time, stop);
+        }
+        catch (TimeoutException)
+        {
+            // Closing first decides the race with a change that comes right now: it is either in the queue, and committed, or refused with IsClosed.
+            Close();
+            return await more;
+        }
+    }
+
+    private List<RoomChange> TakeBatch()
+    {
+        List<RoomChange> batch = [];
+        HashSet<string> touched = new(StringComparer.Ordinal);
+        var items = 1;
+        var bytes = 0;
+        while (batch.Count < options.CommitSize && (_next is not null || _waiting.Reader.TryRead(out _next)))
+        {
+            items += 2 + _next.AlsoWritesCount;
+            bytes += _next.EstimatedBytes;
+            var fits = items <= MaxTransactionItems && bytes <= MaxTransactionBytes;
+            // A transaction may name an item once: the second change of one message, or a retry of a message that still waits, is for the next commit.
+            var fresh = touched.Add($"{_next.ActorId}\n{_next.DedupeId}") && _next.Touches.All(touched.Add);
+            if (batch.Count > 0 && !(fits && fresh))
+                break;
+            batch.Add(_next);
+            _next = null;
+        }
+
+        return batch;
+    }
+
+    private async Task CommitAsync(List<RoomChange> batch, CancellationToken stop)
+    {
+        var started = time.GetTimestamp();
+        var failures = 0;
+        using var span = ApiTelemetry.Source.StartActivity("commit", ActivityKind.Internal, batch[0].Trace);
+        span?.SetTag("chat.room.id", roomId);
+        try
+        {
+            while (batch.Count > 0)
+            {
+                if (time.GetElapsedTime(started) > options.CommitDeadline)
+                    throw Refusals.Unavailable();
+                _room ??= await store.FindRoomAsync(roomId, stop) ?? throw Refusals.RoomNotFound();
+                var plan = Plan(_room, batch);
+                var result = await store.TryCommitAsync(plan, stop);
+                switch (result.Outcome)
+                {
+                    case CommitOutcome.Committed:
+                        span?.SetTag("chat.commit.size", batch.Count);
+                        span?.SetTag("chat.commit.retries", failures);
+                        ApiTelemetry.Committed(batch.Count);
+                        await FinishAsync(plan, stop);
+                        return;
+                    case CommitOutcome.Conflict:
+                        ApiTelemetry.CommitConflicts.Add(1);
+                        if (result.RoomMoved)
+                            _room = null;
+                        await SettleAsync(batch, result, stop);
+                        break;
+                    default:
+                        // Whether an unanswered commit happened, the dedupe records of the next try tell.
+                        _room = null;
+                        failures++;
+                        Log.CommitDelayed(logger, roomId, result.Outcome, failures);
+                        await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(5, 20 << Math.Min(failures, 5))), time, stop);
+                        break;
+                }
+            }
+        }
+        catch (Exception error)
+        {
+            // Nobody else would tell the callers; the room is read again by the next commit.
+            _room = null;
+            span?.SetStatus(ActivityStatusCode.Error);
+            if (error is not (ChatException or OperationCanceledException))
+                Log.CommitFailed(logger, roomId, error);
+            foreach (var change in batch)
+                change.Refuse(error is OperationCanceledException ? Refusals.Unavailable() : error);
+            if (stop.IsCancellationRequested)
+                throw;
+        }
+    }
+
+    private CommitPlan Plan(RoomRow room, List<RoomChange> batch)
+    {
+        var now = time.GetUtcNow();
+        now = new DateTimeOffset(now.Ticks - (now.Ticks % TimeSpan.TicksPerMillisecond), TimeSpan.Zero);
+        // Clocks of two servers differ; the log's times never go back.
+        var at = now > room.ActiveAt ? now : room.ActiveAt;
+        var after = room with { ActiveAt = at };
+        List<Entry> entries = [];
+        List<LogPosition> positions = [];
+        foreach (var change in batch)
+        {
+            after = after with
+            {
+                LastSeq = after.LastSeq + 1,
+                MessageCount = after.MessageCount + (change.IsMessage ? 1 : 0),
+                LastMessageSeq = change.IsMessage ? after.LastSeq + 1 : after.LastMessageSeq,
+                MemberCount = after.MemberCount + change.MembersDelta,
+                MemberVersion = after.MemberVersion + (change.MembersDelta != 0 ? 1 : 0),
+                Title = change.Title ?? after.Title,
+            };
+            var position = new LogPosition(after.LastSeq, after.MessageCount, at, room);
+            positions.Add(position);
+            entries.Add(change.ToEntry(position));
+        }
+
+        return new CommitPlan(room, after, [.. batch], entries, positions);
+    }
+
+    private async Task FinishAsync(CommitPlan plan, CancellationToken stop)
+    {
+        _room = plan.After;
+        for (var i = 0; i < plan.Changes.Count; i++)
+            plan.Changes[i].Complete(new CommittedChange(plan.Entries[i], IsNew: true));
+        await observer.CommittedAsync(new RoomCommit(plan.After, plan.Entries, plan.Changes.Select(change => change.Trace).ToList()), stop);
+    }
+
+    /// <summary>Answers those that need no commit any more and takes them out of the batch.</summary>
+    private async Task SettleAsync(List<RoomChange> batch, CommitResult result, CancellationToken stop)
+    {
+        List<RoomChange> settled = [];
+        foreach (var index in result.Duplicates)
+        {
+            var change = batch[index];
+            // Absent only if it expired between the transaction and this read; then it is committed by the next try.
+            if (await store.FindByDedupeAsync(roomId, change.ActorId, change.DedupeId, stop) is not { } first)
+                continue;
+            change.Complete(new CommittedChange(first, IsNew: false));
+            settled.Add(change);
+        }
+
+        foreach (var index in result.Refused.Except(result.Duplicates))
+        {
+            batch[index].Refuse(batch[index].WhenRefused());
+            settled.Add(batch[index]);
+        }
+
+        batch.RemoveAll(settled.Contains);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(LogLevel.Warning, "A commit to room {RoomId} ended {Outcome}; try {Try} follows.")]
+        public static partial void CommitDelayed(ILogger logger, string roomId, CommitOutcome outcome, int @try);
+
+        [LoggerMessage(LogLevel.Error, "Commits to room {RoomId} fail.")]
+        public static partial void CommitFailed(ILogger logger, string roomId, Exception error);
+    }
+}

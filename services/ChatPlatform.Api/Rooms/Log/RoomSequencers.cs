@@ -1,0 +1,86 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using ChatPlatform.Api.Access;
+using Microsoft.Extensions.Options;
+
+namespace ChatPlatform.Api.Rooms.Log;
+
+/// <summary>The sequencers of the rooms that this process is writing to. Thread-safe. At shutdown what was accepted is committed first.</summary>
+internal sealed class RoomSequencers(
+    IRoomLogStore store, IRoomCommitObserver observer, IOptions<SequencerOptions> options, TimeProvider time, ILogger<RoomSequencers> logger)
+    : IHostedService, IDisposable
+{
+    private readonly ConcurrentDictionary<string, (RoomSequencer Sequencer, Task Loop)> _rooms = new(StringComparer.Ordinal);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _start = new();
+
+    /// <summary>How many rooms have a sequencer in memory.</summary>
+    public int Count => _rooms.Count;
+
+    /// <summary>Commits a change, or finds what an earlier try committed.</summary>
+    /// <exception cref="ChatException"><c>overloaded</c> when the room's queue is full; <c>unavailable</c> when the store gives no answer; the change's own refusal.</exception>
+    public Task<CommittedChange> CommitAsync(RoomChange change)
+    {
+        while (true)
+        {
+            var sequencer = GetOrStart(change.RoomId);
+            if (sequencer.TryAdd(change))
+                return change.Completion;
+            if (!sequencer.IsClosed || _stop.IsCancellationRequested)
+                return Task.FromException<CommittedChange>(Refusals.Overloaded());
+        }
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        var running = _rooms.Values.ToList();
+        foreach (var (sequencer, _) in running)
+            sequencer.Close();
+        try
+        {
+            await Task.WhenAll(running.Select(room => room.Loop)).WaitAsync(cancellationToken);
+        }
+        finally
+        {
+            await _stop.CancelAsync();
+        }
+    }
+
+    public void Dispose() => _stop.Dispose();
+
+    private RoomSequencer GetOrStart(string roomId)
+    {
+        if (_rooms.TryGetValue(roomId, out var running) && !running.Sequencer.IsClosed)
+            return running.Sequencer;
+        // One starts at a time; a closed one that still commits its last changes is replaced at once.
+        lock (_start)
+        {
+            if (_rooms.TryGetValue(roomId, out running) && !running.Sequencer.IsClosed)
+                return running.Sequencer;
+            var sequencer = new RoomSequencer(roomId, store, observer, options.Value, time, logger);
+            _rooms[roomId] = (sequencer, Task.Run(() => RunAsync(roomId, sequencer)));
+            return sequencer;
+        }
+    }
+
+    private async Task RunAsync(string roomId, RoomSequencer sequencer)
+    {
+        // Not part of the call that happened to come first; each change brings its own trace.
+        Activity.Current = null;
+        try
+        {
+            await sequencer.RunAsync(_stop.Token);
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            logger.LogDebug("The sequencer of room {RoomId} was stopped.", roomId);
+        }
+        finally
+        {
+            if (_rooms.TryGetValue(roomId, out var mine) && mine.Sequencer == sequencer)
+                _rooms.TryRemove(KeyValuePair.Create(roomId, mine));
+        }
+    }
+}

@@ -1,0 +1,44 @@
+using ChatPlatform.CdcLambda.Streams;
+
+namespace ChatPlatform.CdcLambda.Delivery;
+
+/// <summary>The limits of one PutRecordBatch (https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html) and how records are cut to them.</summary>
+internal static class PutBatch
+{
+    public const int MaximumRecords = 500;
+
+    /// <summary>Of one call, counted before base64.</summary>
+    public const int MaximumBytes = 4 * 1024 * 1024;
+
+    /// <summary>Of one record, counted before base64.</summary>
+    public const int MaximumRecordBytes = 1_000 * 1024;
+
+    /// <summary>How many records, from the first on, can be delivered: up to the first malformed or oversized one.</summary>
+    public static int CountDeliverable(List<StreamRecord> records)
+    {
+        var end = records.FindIndex(r => r.Problem is not null || r.LineLength > MaximumRecordBytes);
+        return end < 0 ? records.Count : end;
+    }
+
+    /// <summary>
+    /// Puts the indexes of the next call's records into <paramref name="batch"/>, beginning at <paramref name="from"/>, and gives the index after the last one looked at.
+    /// Records without a line are passed over.
+    /// </summary>
+    public static int Take(List<StreamRecord> records, int from, int end, List<int> batch)
+    {
+        batch.Clear();
+        var bytes = 0;
+        for (; from < end; from++)
+        {
+            var length = records[from].LineLength;
+            if (length == 0)
+                continue;
+            if (batch.Count == MaximumRecords || bytes + length > MaximumBytes)
+                break;
+            batch.Add(from);
+            bytes += length;
+        }
+
+        return from;
+    }
+}

@@ -1,0 +1,23 @@
+namespace ChatPlatform.Contracts.Sessions;
+
+/// <summary>
+/// The session directory's keys in the Redis Cluster. A user's keys share the hash tag <c>{u:USER}</c> and therefore a slot, so that a script may use them together
+/// (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
+/// </summary>
+public static class SessionKeys
+{
+    /// <summary>A hash: connection id → node id. Holds sessions of dead nodes until they are swept: believe a node only while <see cref="Lease"/> exists.</summary>
+    public static string Sessions(string userId) => $"{{u:{userId}}}:sessions";
+
+    /// <summary>A string: when the user's last connection closed, Unix time in milliseconds.</summary>
+    public static string LastSeen(string userId) => $"{{u:{userId}}}:seen";
+
+    /// <summary>A string with a TTL of <see cref="LeaseTime"/>: the node's gRPC address, e.g. <c>http://127.0.0.1:5101</c>.</summary>
+    public static string Lease(string nodeId) => $"{{node:{nodeId}}}:lease";
+
+    /// <summary>How long a relay that says nothing is believed to live.</summary>
+    public static readonly TimeSpan LeaseTime = TimeSpan.FromSeconds(12);
+
+    /// <summary>How often a relay renews its lease.</summary>
+    public static readonly TimeSpan LeaseRenewal = TimeSpan.FromSeconds(4);
+}

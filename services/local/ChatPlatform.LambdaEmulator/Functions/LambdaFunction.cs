@@ -1,0 +1,147 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using ChatPlatform.LambdaEmulator.Protocol;
+using ChatPlatform.LambdaEmulator.RuntimeApi;
+
+namespace ChatPlatform.LambdaEmulator.Functions;
+
+/// <summary>
+/// A function and its processes: one per concurrent invocation, started when none is idle (a cold start), the one used last taken first. Thread-safe.
+/// </summary>
+internal sealed class LambdaFunction(
+    FunctionOptions options, EmulatorOptions emulator, RuntimePorts ports, ProcessStarter starter, ILoggerFactory loggers, TimeProvider time)
+{
+    private readonly ILogger _logger = loggers.CreateLogger($"Lambda.{options.Name}");
+    private readonly Lock _gate = new();
+    private readonly Stack<ExecutionEnvironment> _idle = new();
+    private readonly HashSet<ExecutionEnvironment> _all = [];
+    private bool _stopped;
+
+    public FunctionOptions Options => options;
+
+    public string Arn { get; } = $"arn:aws:lambda:{emulator.Region}:{emulator.AccountId}:function:{options.Name}";
+
+    /// <summary>Runs one invocation. A function error is a result, not an exception.</summary>
+    /// <exception cref="LambdaException">429 when no further process may be started.</exception>
+    public async Task<InvocationResult> InvokeAsync(byte[] payload, string? clientContext = null)
+    {
+        using var activity = Telemetry.Source.StartActivity($"invoke {options.Name}", ActivityKind.Server);
+        while (true)
+        {
+            var invocation = new Invocation(Arn, payload, clientContext);
+            activity?.SetTag("faas.invocation_id", invocation.RequestId);
+            ExecutionEnvironment environment;
+            try
+            {
+                environment = TakeIdle() ?? await StartAsync();
+            }
+            catch (Win32Exception error)
+            {
+                return Failed(InvocationResult.Failed("Runtime.InvalidEntrypoint", $"RequestId: {invocation.RequestId} Error: {error.Message}"), activity);
+            }
+
+            var result = await environment.InvokeAsync(invocation);
+            await GiveBackAsync(environment);
+            if (result is null)
+                continue;
+            return result.FunctionError is null ? result : Failed(result, activity);
+        }
+    }
+
+    /// <summary>Ends processes that have been idle for too long.</summary>
+    public async Task ReapAsync()
+    {
+        List<ExecutionEnvironment> old;
+        lock (_gate)
+        {
+            old = [.. _idle.Where(e => !e.Alive || time.GetElapsedTime(e.IdleSince) > emulator.IdleTime)];
+            if (old.Count == 0)
+                return;
+            var kept = _idle.Except(old).Reverse().ToArray();
+            _idle.Clear();
+            foreach (var environment in kept)
+                _idle.Push(environment);
+            _all.ExceptWith(old);
+        }
+
+        foreach (var environment in old)
+            await environment.DisposeAsync();
+    }
+
+    /// <summary>Ends every process; an invocation under way ends as a function error.</summary>
+    public async Task StopAsync()
+    {
+        ExecutionEnvironment[] all;
+        lock (_gate)
+        {
+            _stopped = true;
+            all = [.. _all];
+            _all.Clear();
+            _idle.Clear();
+        }
+
+        foreach (var environment in all)
+            await environment.DisposeAsync();
+    }
+
+    private InvocationResult Failed(InvocationResult result, Activity? activity)
+    {
+        activity?.SetStatus(ActivityStatusCode.Error);
+        Telemetry.Errors.Add(1, new KeyValuePair<string, object?>("function", options.Name));
+        return result;
+    }
+
+    private ExecutionEnvironment? TakeIdle()
+    {
+        lock (_gate)
+            return _idle.TryPop(out var environment) ? environment : null;
+    }
+
+    private async Task<ExecutionEnvironment> StartAsync()
+    {
+        if (_stopped || ports.Lease() is not { } port)
+        {
+            Telemetry.Throttles.Add(1, new KeyValuePair<string, object?>("function", options.Name));
+            throw LambdaException.Throttled("Rate Exceeded.");
+        }
+
+        ExecutionEnvironment environment;
+        try
+        {
+            environment = await ExecutionEnvironment.StartAsync(options, emulator, port, ports, starter, new FunctionLog(_logger, options.Name), time);
+        }
+        catch
+        {
+            ports.Return(port);
+            throw;
+        }
+
+        lock (_gate)
+        {
+            if (!_stopped)
+            {
+                _all.Add(environment);
+                return environment;
+            }
+        }
+
+        await environment.DisposeAsync();
+        throw LambdaException.Throttled("The emulator is stopping.");
+    }
+
+    private async Task GiveBackAsync(ExecutionEnvironment environment)
+    {
+        lock (_gate)
+        {
+            if (environment.Alive && !_stopped)
+            {
+                _idle.Push(environment);
+                return;
+            }
+
+            _all.Remove(environment);
+        }
+
+        await environment.DisposeAsync();
+    }
+}

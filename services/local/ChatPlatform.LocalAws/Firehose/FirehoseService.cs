@@ -1,0 +1,213 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text.Json;
+using ChatPlatform.LocalAws.Protocol;
+
+namespace ChatPlatform.LocalAws.Firehose;
+
+/// <summary>Amazon Data Firehose's API (https://docs.aws.amazon.com/firehose/latest/APIReference/API_Operations.html). Thread-safe.</summary>
+internal sealed class FirehoseService(DeliveryStreams streams) : IAwsJsonService
+{
+    private const int MaxRecords = 500;
+    private const int MaxBatchBytes = 4 * 1024 * 1024;
+    private const string DestinationId = "destinationId-000000000001";
+
+    public string TargetPrefix => "Firehose_20150804";
+
+    public string Name => "firehose";
+
+    public string ContentType => "application/x-amz-json-1.1";
+
+    public async ValueTask HandleAsync(string operation, ReadOnlyMemory<byte> body, IBufferWriter<byte> answer, CancellationToken cancellationToken)
+    {
+        using var document = Parse(body);
+        var input = JsonInput.Request(document.RootElement);
+        await using var json = new Utf8JsonWriter(answer);
+        json.WriteStartObject();
+        switch (operation)
+        {
+            case "CreateDeliveryStream":
+                await CreateAsync(input, json, cancellationToken);
+                break;
+            case "DescribeDeliveryStream":
+                Describe(input, json);
+                break;
+            case "ListDeliveryStreams":
+                List(input, json);
+                break;
+            case "DeleteDeliveryStream":
+                // AllowForceDelete concerns a KMS grant, which no stream here has.
+                input.Allow("DeliveryStreamName", "AllowForceDelete");
+                await streams.DeleteAsync(input.RequiredText("DeliveryStreamName"), cancellationToken);
+                break;
+            case "UpdateDestination":
+                Update(input);
+                break;
+            case "PutRecord":
+                Put(input, json);
+                break;
+            case "PutRecordBatch":
+                PutBatch(input, json);
+                break;
+            default:
+                throw AwsException.UnknownOperation(operation);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static JsonDocument Parse(ReadOnlyMemory<byte> body)
+    {
+        try
+        {
+            return JsonDocument.Parse(body);
+        }
+        catch (JsonException)
+        {
+            throw AwsException.Serialization("The request is not valid JSON.");
+        }
+    }
+
+    private async Task CreateAsync(JsonInput input, Utf8JsonWriter json, CancellationToken cancellationToken)
+    {
+        input.Allow("DeliveryStreamName", "DeliveryStreamType", "ExtendedS3DestinationConfiguration");
+        var name = input.RequiredText("DeliveryStreamName");
+        if (input.Text("DeliveryStreamType") is { } type && type != "DirectPut")
+            throw FirehoseException.NotHonoured($"DeliveryStreamType={type}");
+        if (input.Object("ExtendedS3DestinationConfiguration") is not { } destination)
+            throw FirehoseException.InvalidArgument("ExtendedS3DestinationConfiguration is required.");
+        await streams.CreateAsync(name, DestinationReader.Read(destination, null), cancellationToken);
+        json.WriteString("DeliveryStreamARN", streams.ArnOf(name));
+    }
+
+    private void Update(JsonInput input)
+    {
+        input.Allow("DeliveryStreamName", "CurrentDeliveryStreamVersionId", "DestinationId", "ExtendedS3DestinationUpdate");
+        if (input.Object("ExtendedS3DestinationUpdate") is not { } update)
+            throw FirehoseException.InvalidArgument("ExtendedS3DestinationUpdate is required.");
+        if (input.RequiredText("DestinationId") is var id && id != DestinationId)
+            throw FirehoseException.InvalidArgument($"DestinationId '{id}' is not a destination of this stream.");
+        streams.Update(input.RequiredText("DeliveryStreamName"), input.RequiredText("CurrentDeliveryStreamVersionId"), current => DestinationReader.Read(update, current));
+    }
+
+    private void List(JsonInput input, Utf8JsonWriter json)
+    {
+        input.Allow("Limit", "DeliveryStreamType", "ExclusiveStartDeliveryStreamName");
+        var limit = input.Number("Limit") ?? 10;
+        if (limit is < 1 or > 10_000)
+            throw FirehoseException.InvalidArgument($"Limit is {limit}; it must be between 1 and 10000.");
+        var after = input.Text("ExclusiveStartDeliveryStreamName") ?? "";
+        var names = input.Text("DeliveryStreamType") is null or "DirectPut" ? streams.Names.Where(n => string.CompareOrdinal(n, after) > 0).ToArray() : [];
+        json.WriteStartArray("DeliveryStreamNames");
+        foreach (var name in names.Take(limit))
+            json.WriteStringValue(name);
+        json.WriteEndArray();
+        json.WriteBoolean("HasMoreDeliveryStreams", names.Length > limit);
+    }
+
+    private void Put(JsonInput input, Utf8JsonWriter json)
+    {
+        input.Allow("DeliveryStreamName", "Record");
+        var stream = streams.Get(input.RequiredText("DeliveryStreamName"));
+        var outcome = stream.Put([DataOf(input.Object("Record") ?? throw FirehoseException.InvalidArgument("Record is required."))])[0];
+        if (outcome.RecordId is null)
+            throw new FirehoseException(outcome.ErrorCode!, outcome.ErrorMessage!, 503);
+        json.WriteString("RecordId", outcome.RecordId);
+        json.WriteBoolean("Encrypted", false);
+    }
+
+    private void PutBatch(JsonInput input, Utf8JsonWriter json)
+    {
+        input.Allow("DeliveryStreamName", "Records");
+        var stream = streams.Get(input.RequiredText("DeliveryStreamName"));
+        var records = (input.List("Records") ?? []).Select(DataOf).ToList();
+        if (records.Count is 0 or > MaxRecords)
+            throw FirehoseException.InvalidArgument($"Records has {records.Count} entries; it must have between 1 and {MaxRecords}.");
+        if (records.Sum(r => (long)r.Length) is var bytes && bytes > MaxBatchBytes)
+            throw FirehoseException.InvalidArgument($"Records size exceeds 4 MB limit: {bytes} bytes.");
+        var outcomes = stream.Put(records);
+        json.WriteNumber("FailedPutCount", outcomes.Count(o => o.RecordId is null));
+        json.WriteBoolean("Encrypted", false);
+        json.WriteStartArray("RequestResponses");
+        foreach (var outcome in outcomes)
+        {
+            json.WriteStartObject();
+            if (outcome.RecordId is not null)
+            {
+                json.WriteString("RecordId", outcome.RecordId);
+            }
+            else
+            {
+                json.WriteString("ErrorCode", outcome.ErrorCode);
+                json.WriteString("ErrorMessage", outcome.ErrorMessage);
+            }
+
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static ReadOnlyMemory<byte> DataOf(JsonInput record)
+    {
+        record.Allow("Data");
+        var data = record.Bytes("Data") ?? throw FirehoseException.InvalidArgument($"{record.Path}.Data is required.");
+        return data.Length <= RecordSegment.MaxRecordBytes
+            ? data
+            : throw FirehoseException.InvalidArgument($"{record.Path}.Data has {data.Length} bytes; a record must have length less than or equal to {RecordSegment.MaxRecordBytes}.");
+    }
+
+    private void Describe(JsonInput input, Utf8JsonWriter json)
+    {
+        input.Allow("DeliveryStreamName", "Limit", "ExclusiveStartDestinationId");
+        var settings = streams.Get(input.RequiredText("DeliveryStreamName")).Settings;
+        json.WriteStartObject("DeliveryStreamDescription");
+        json.WriteString("DeliveryStreamName", settings.Name);
+        json.WriteString("DeliveryStreamARN", streams.ArnOf(settings.Name));
+        json.WriteString("DeliveryStreamStatus", "ACTIVE");
+        json.WriteString("DeliveryStreamType", "DirectPut");
+        json.WriteString("VersionId", settings.Version.ToString(CultureInfo.InvariantCulture));
+        WriteTime(json, "CreateTimestamp", settings.CreatedAt);
+        if (settings.UpdatedAt is { } updated)
+            WriteTime(json, "LastUpdateTimestamp", updated);
+        json.WriteStartArray("Destinations");
+        json.WriteStartObject();
+        json.WriteString("DestinationId", DestinationId);
+        WriteDestination(json, "S3DestinationDescription", settings.Destination, extended: false);
+        WriteDestination(json, "ExtendedS3DestinationDescription", settings.Destination, extended: true);
+        json.WriteEndObject();
+        json.WriteEndArray();
+        json.WriteBoolean("HasMoreDestinations", false);
+        json.WriteEndObject();
+    }
+
+    private static void WriteTime(Utf8JsonWriter json, string name, DateTimeOffset time) => json.WriteNumber(name, time.ToUnixTimeMilliseconds() / 1000m);
+
+    private static void WriteDestination(Utf8JsonWriter json, string name, ExtendedS3Destination destination, bool extended)
+    {
+        json.WriteStartObject(name);
+        json.WriteString("RoleARN", destination.RoleArn);
+        json.WriteString("BucketARN", destination.BucketArn);
+        if (destination.Prefix is not null)
+            json.WriteString("Prefix", destination.Prefix);
+        if (destination.ErrorOutputPrefix is not null)
+            json.WriteString("ErrorOutputPrefix", destination.ErrorOutputPrefix);
+        json.WriteStartObject("BufferingHints");
+        json.WriteNumber("SizeInMBs", destination.SizeInMBs);
+        json.WriteNumber("IntervalInSeconds", destination.IntervalInSeconds);
+        json.WriteEndObject();
+        json.WriteString("CompressionFormat", destination.CompressionFormat);
+        json.WriteStartObject("EncryptionConfiguration");
+        json.WriteString("NoEncryptionConfig", "NoEncryption");
+        json.WriteEndObject();
+        if (extended)
+        {
+            json.WriteString("S3BackupMode", "Disabled");
+            json.WriteString("CustomTimeZone", destination.CustomTimeZone);
+            if (destination.FileExtension is not null)
+                json.WriteString("FileExtension", destination.FileExtension);
+        }
+
+        json.WriteEndObject();
+    }
+}

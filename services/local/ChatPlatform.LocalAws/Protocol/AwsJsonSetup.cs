@@ -1,0 +1,55 @@
+using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace ChatPlatform.LocalAws.Protocol;
+
+/// <summary>A service that runs here and is no <see cref="IAwsJsonService"/>, e.g. <c>s3</c>: register one so that the health pages list it.</summary>
+internal sealed record RunningService(string Name);
+
+internal static class AwsJsonSetup
+{
+    /// <summary>Adds what the AWS JSON protocol needs. Kestrel's own body limit is lifted: each protocol has its own (24 MiB for JSON, S3's for objects).</summary>
+    public static WebApplicationBuilder AddAwsJson(this WebApplicationBuilder builder)
+    {
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = null;
+            // A paused client is no attack on a laptop.
+            kestrel.Limits.MinRequestBodyDataRate = null;
+            kestrel.Limits.MinResponseDataRate = null;
+        });
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<Meters>();
+        return builder;
+    }
+
+    /// <summary>Answers every registered <see cref="IAwsJsonService"/>. Requests that are not AWS JSON go on to the endpoints.</summary>
+    public static WebApplication MapAwsJson(this WebApplication app)
+    {
+        app.UseMiddleware<AwsJsonEndpoint>();
+        return app;
+    }
+
+    /// <summary>Maps <c>GET /_localstack/health</c> (as LocalStack's, so that its clients find theirs) and <c>GET /_localaws/health</c>.</summary>
+    public static WebApplication MapServiceList(this WebApplication app)
+    {
+        app.MapGet("/_localstack/health", WriteAsync);
+        app.MapGet("/_localaws/health", WriteAsync);
+        return app;
+    }
+
+    private static async Task WriteAsync(HttpContext context, IEnumerable<IAwsJsonService> json, IEnumerable<RunningService> others)
+    {
+        context.Response.ContentType = "application/json";
+        await using var writer = new Utf8JsonWriter(context.Response.BodyWriter);
+        writer.WriteStartObject();
+        writer.WriteStartObject("services");
+        foreach (var name in json.Select(s => s.Name).Concat(others.Select(s => s.Name)).Order(StringComparer.Ordinal))
+            writer.WriteString(name, "running");
+        writer.WriteEndObject();
+        writer.WriteString("edition", "localaws");
+        writer.WriteEndObject();
+        await writer.FlushAsync(context.RequestAborted);
+    }
+}

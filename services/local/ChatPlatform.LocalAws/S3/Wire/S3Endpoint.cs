@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using System.Xml.Linq;
+using ChatPlatform.LocalAws.Protocol;
+using ChatPlatform.LocalAws.S3.Objects;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace ChatPlatform.LocalAws.S3.Wire;
+
+/// <summary>
+/// Answers every request that no other endpoint takes as S3's REST protocol (https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAPI.html), path style and
+/// virtual-host style. Presigned URLs are verified; an <c>Authorization</c> header is not: every caller on loopback is trusted.
+/// </summary>
+internal sealed partial class S3Endpoint(
+    IReadOnlyList<S3Operation> operations, ObjectStore store, SigningCredentials credentials, TimeProvider time, Meters meters, ILogger<S3Endpoint> log)
+{
+    private readonly S3Operation[] _operations = [.. operations.OrderByDescending(o => o.Selectors.Count).ThenByDescending(o => o.SelectingHeader is not null)];
+
+    public async Task HandleAsync(HttpContext context)
+    {
+        var started = Stopwatch.GetTimestamp();
+        var requestId = Guid.NewGuid().ToString("N")[..16].ToUpperInvariant();
+        context.Response.Headers["x-amz-request-id"] = requestId;
+        var name = "Unknown";
+        string? error = null;
+        try
+        {
+            var call = S3Call.Parse(context);
+            if (Cors.IsPreflight(context.Request))
+            {
+                name = "Preflight";
+                await Cors.AnswerPreflightAsync(call, store);
+            }
+            else
+            {
+                Cors.AllowOrigin(call, store);
+                var operation = Select(call);
+                name = operation.Name;
+                Authorize(call);
+                operation.RefuseUnknown(call);
+                await operation.HandleAsync(call);
+            }
+        }
+        catch (AwsException known)
+        {
+            error = known.Type;
+            await AnswerErrorAsync(context, known, requestId);
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            error = "ClientAborted";
+        }
+        catch (Exception defect) when (defect is not BadHttpRequestException)
+        {
+            error = "InternalError";
+            LogDefect(log, name, context.Request.Path, defect);
+            await AnswerErrorAsync(context, new AwsException("InternalError", "We encountered an internal error. Please try again.", 500), requestId);
+        }
+
+        meters.Record("s3", name, error, Stopwatch.GetElapsedTime(started));
+        if (context.Features.Get<IHttpActivityFeature>()?.Activity is { IsAllDataRequested: true } span)
+        {
+            span.DisplayName = $"s3 {name}";
+            span.SetTag("rpc.system", "aws-api").SetTag("rpc.service", "s3").SetTag("rpc.method", name);
+            if (error is not null)
+                span.SetTag("error.type", error);
+        }
+    }
+
+    /// <exception cref="S3Exception"><c>NotImplemented</c>, <c>MethodNotAllowed</c>.</exception>
+    private S3Operation Select(S3Call call)
+    {
+        var scope = call.Bucket.Length == 0 ? S3Scope.Service : call.Key.Length == 0 ? S3Scope.Bucket : S3Scope.Object;
+        foreach (var operation in _operations)
+        {
+            if (operation.Matches(call, scope))
+                return operation;
+        }
+
+        if (call.Query.All.Count > 0)
+            throw S3Exception.NotImplemented($"{call.Request.Method} with the query parameter '{call.Query.All[0].Key}'");
+        if (HttpMethods.IsPost(call.Request.Method))
+            throw S3Exception.NotImplemented("An upload by an HTML form");
+        throw new S3Exception("MethodNotAllowed", "The specified method is not allowed against this resource.", 405)
+        {
+            Details = [new("Method", call.Request.Method)],
+        };
+    }
+
+    private void Authorize(S3Call call)
+    {
+        if (call.Header("x-amz-expected-bucket-owner") is { } owner && owner != S3Call.AccountId)
+            throw S3Exception.AccessDenied("Access Denied");
+        if (PresignedUrl.IsPresigned(call.Query))
+        {
+            var amzHeaders = call.Request.Headers.Keys.Select(k => k.ToLowerInvariant()).Where(k => k.StartsWith("x-amz-", StringComparison.Ordinal));
+            PresignedUrl.Verify(call.Request.Method, call.Path, call.Query, RequestHeader, amzHeaders, credentials, time.GetUtcNow());
+        }
+        else if (call.Query["AWSAccessKeyId"] is not null || call.Header("authorization")?.StartsWith("AWS ", StringComparison.Ordinal) == true)
+        {
+            throw S3Exception.InvalidRequest("The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.");
+        }
+
+        string? RequestHeader(string name) => call.Request.Headers.TryGetValue(name, out var values) ? values.ToString() : null;
+    }
+
+    private static async Task AnswerErrorAsync(HttpContext context, AwsException error, string requestId)
+    {
+        if (context.Response.HasStarted)
+        {
+            // Half an answer must not look like a whole one.
+            context.Abort();
+            return;
+        }
+
+        var document = new XElement("Error", new XElement("Code", error.Type), new XElement("Message", error.Message));
+        foreach (var (name, value) in (error as S3Exception)?.Details ?? [])
+            document.Add(new XElement(name, value));
+        document.Add(new XElement("Resource", context.Request.Path.Value), new XElement("RequestId", requestId));
+        var response = context.Response;
+        foreach (var header in (string[])["ETag", "Last-Modified", "Content-Range", "Accept-Ranges", "Content-Encoding"])
+            response.Headers.Remove(header);
+        var bodiless = HttpMethods.IsHead(context.Request.Method) || error.Status == StatusCodes.Status304NotModified;
+        await new S3Call(context, "", "", "", new S3Query("")).AnswerAsync(error.Status, bodiless ? null : document);
+    }
+
+    [LoggerMessage(1, LogLevel.Error, "{Operation} of {Path} failed")]
+    private static partial void LogDefect(ILogger logger, string operation, string path, Exception error);
+}
