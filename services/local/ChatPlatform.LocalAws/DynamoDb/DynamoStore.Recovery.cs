@@ -1,0 +1,276 @@
+using System.Globalization;
+using ChatPlatform.LocalAws.DynamoDb.Tables;
+using ChatPlatform.LocalAws.DynamoDb.Values;
+using ChatPlatform.LocalAws.Storage;
+using ChatPlatform.LocalAws.Streams;
+
+namespace ChatPlatform.LocalAws.DynamoDb;
+
+/// <summary>
+/// Start-up and snapshots. The folder holds at most one snapshot that counts, <c>snapshot-N.snap</c> (everything up to frame N), and the log segments
+/// <c>log-M.wal</c> after it (M = their first frame). A snapshot is written beside the running store, flushed, renamed, and only then is what it replaces deleted.
+/// </summary>
+internal sealed partial class DynamoStore
+{
+    private const int SnapshotFrame = 256 * 1024;
+
+    /// <summary>A log longer than this is replaced by a snapshot at start-up.</summary>
+    private const long SnapshotAtStartBytes = 16 * 1024 * 1024;
+
+    private static readonly byte[] SnapshotMark = "CPSN"u8.ToArray();
+
+    private WriteAheadLog Recover(string folder, bool fsync)
+    {
+        foreach (var unfinished in Directory.GetFiles(folder, "*.tmp"))
+            File.Delete(unfinished);
+        var last = 0L;
+        var snapshots = Numbered(folder, "snapshot-*.snap");
+        if (snapshots.Count > 0)
+        {
+            last = snapshots[^1].Number;
+            Load(snapshots[^1].Path);
+        }
+
+        var segments = Numbered(folder, "log-*.wal");
+        var length = 0L;
+        for (var i = 0; i < segments.Count; i++)
+        {
+            if (i + 1 < segments.Count && segments[i + 1].Number <= last + 1)
+                continue;
+            length += Replay(segments[i].Path, i == segments.Count - 1, ref last);
+        }
+
+        var wal = new WriteAheadLog(folder, last, fsync, _log);
+        LogRecovered(_log, _tables.Count, last);
+        if (length > SnapshotAtStartBytes)
+        {
+            _wal = wal;
+            BeginSnapshot();
+        }
+
+        return wal;
+    }
+
+    private static List<(long Number, string Path)> Numbered(string folder, string pattern) =>
+        [.. Directory.GetFiles(folder, pattern)
+            .Select(path => (long.Parse(Path.GetFileNameWithoutExtension(path).Split('-')[1], CultureInfo.InvariantCulture), path))
+            .OrderBy(file => file.Item1)];
+
+    /// <summary>Applies a segment's frames that come after <paramref name="last"/>. Gives the bytes they take.</summary>
+    private long Replay(string path, bool isLast, ref long last)
+    {
+        var intact = new LogFile.StrongBox();
+        using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read, 1 << 20);
+        foreach (var frame in LogFile.Read(file, WriteAheadLog.Mark, intact))
+        {
+            var number = new ChangeReader(frame).Int64();
+            if (number <= last)
+                continue;
+            if (number != last + 1)
+                throw new InvalidOperationException($"{path} continues with frame {number} where {last + 1} is due: a segment is missing or damaged.");
+            Replay(frame);
+            last = number;
+        }
+
+        if (intact.Offset == file.Length)
+            return intact.Offset;
+
+        // A crash in the middle of a write leaves an end that nobody was told about. Anywhere else it is damage, and cutting would lose what was acknowledged.
+        if (!isLast)
+            throw new InvalidOperationException($"{path} is damaged at byte {intact.Offset}, before later segments. Restore it from a copy, or delete the folder to start empty.");
+        LogCut(_log, path, file.Length - intact.Offset, intact.Offset);
+        file.SetLength(intact.Offset);
+        file.Flush(flushToDisk: true);
+        return intact.Offset;
+    }
+
+    private void Replay(byte[] frame)
+    {
+        var reader = new ChangeReader(frame);
+        reader.Int64();
+        var time = reader.Int64();
+        while (!reader.IsAtEnd)
+        {
+            var kind = reader.Kind();
+            switch (kind)
+            {
+                case ChangeKind.DefineTable:
+                    Apply(reader.Json<TableDefinition>());
+                    break;
+                case ChangeKind.DropTable:
+                    Remove(reader.Length());
+                    break;
+                case ChangeKind.Put:
+                {
+                    var table = _tablesByNumber[reader.Length()];
+                    var item = reader.Block().ToArray();
+                    var key = ItemKeys.OfTable(table.Definition.Keys, new Item(item));
+                    Apply(new ItemChange(table, key, table.Find(key), item), time);
+                    break;
+                }
+
+                case ChangeKind.Delete or ChangeKind.Expire:
+                {
+                    var table = _tablesByNumber[reader.Length()];
+                    var key = reader.Block().ToArray();
+                    Apply(new ItemChange(table, key, table.Find(key), null, kind == ChangeKind.Expire), time);
+                    break;
+                }
+
+                case ChangeKind.DefineStream:
+                    Apply(reader.Json<StreamDefinition>());
+                    break;
+                case ChangeKind.Token:
+                    _tokens[reader.Text()] = (reader.Block().ToArray(), reader.Int64());
+                    break;
+                default:
+                    throw new InvalidOperationException($"The log holds a change of kind {(byte)kind}, which this program does not know.");
+            }
+        }
+    }
+
+    /// <summary>Reads a snapshot, which must be whole: its log is gone.</summary>
+    private void Load(string path)
+    {
+        var whole = false;
+        var intact = new LogFile.StrongBox();
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 20);
+        foreach (var frame in LogFile.Read(file, SnapshotMark, intact))
+        {
+            var reader = new ChangeReader(frame);
+            reader.Int64();
+            reader.Int64();
+            while (!reader.IsAtEnd)
+            {
+                switch (reader.Kind())
+                {
+                    case ChangeKind.Counters:
+                        _sequence = reader.Int64();
+                        _lastTable = reader.Length();
+                        _lastStream = reader.Length();
+                        break;
+                    case ChangeKind.DefineStream:
+                        Apply(reader.Json<StreamDefinition>());
+                        break;
+                    case ChangeKind.DefineTable:
+                        Apply(reader.Json<TableDefinition>());
+                        break;
+                    case ChangeKind.Put:
+                        var table = _tablesByNumber[reader.Length()];
+                        var item = reader.Block().ToArray();
+                        table.Replace(ItemKeys.OfTable(table.Definition.Keys, new Item(item)), null, item);
+                        break;
+                    case ChangeKind.Record:
+                        var stream = _streams[reader.Length()];
+                        var shard = reader.Text();
+                        var (sequence, time, expired) = (reader.Int64(), reader.Int64(), reader.Byte() == 1);
+                        var (old, now) = (reader.Block().ToArray(), reader.Block().ToArray());
+                        stream.Add(shard, new StreamRecord(sequence, time, old.Length == 0 ? null : old, now.Length == 0 ? null : now, expired));
+                        break;
+                    case ChangeKind.Token:
+                        _tokens[reader.Text()] = (reader.Block().ToArray(), reader.Int64());
+                        break;
+                    case ChangeKind.End:
+                        whole = true;
+                        break;
+                }
+            }
+        }
+
+        if (!whole || intact.Offset != file.Length)
+            throw new InvalidOperationException($"{path} is damaged at byte {intact.Offset}. Restore it from a copy, or delete the folder to start empty.");
+    }
+
+    /// <summary>Under <see cref="Gate"/> (or before anybody else is there). Notes what there is, which is quick, and writes it beside the running store.</summary>
+    private void BeginSnapshot()
+    {
+        var wal = _wal!;
+        var last = wal.Rotate();
+        var counters = (_sequence, _lastTable, _lastStream);
+        var streams = _streams.Values.Select(s => (s.Definition, Records: s.All().Select(r => (r.Shard, Records: r.Records.ToArray())).ToList())).ToList();
+        var tables = _tables.Values.Select(t => (t.Definition, Items: t.Items.Ascend([]).Select(e => e.Value).ToArray())).ToList();
+        var tokens = _tokens.ToArray();
+        var folder = _folder!;
+        _snapshot = Task.Run(() =>
+        {
+            try
+            {
+                // The frames that the snapshot replaces must be in the log until it is whole.
+                var path = Path.Combine(folder, $"snapshot-{last:D20}.snap");
+                using (var file = new FileStream(path + ".tmp", FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20))
+                {
+                    file.Write(LogFile.Header(SnapshotMark, last));
+                    var frame = new ChangeWriter();
+                    frame.Begin(last, 0);
+                    frame.Counters(counters._sequence, counters._lastTable, counters._lastStream);
+                    foreach (var (definition, records) in streams)
+                    {
+                        frame.DefineStream(definition);
+                        foreach (var (shard, shardRecords) in records)
+                        {
+                            foreach (var record in shardRecords)
+                            {
+                                frame.Record(definition.Number, shard, record);
+                                FlushFrame(file, frame, last, SnapshotFrame);
+                            }
+                        }
+                    }
+
+                    foreach (var (definition, items) in tables)
+                    {
+                        frame.DefineTable(definition);
+                        foreach (var item in items)
+                        {
+                            frame.Put(definition.Number, item);
+                            FlushFrame(file, frame, last, SnapshotFrame);
+                        }
+                    }
+
+                    foreach (var (token, (hash, time)) in tokens)
+                        frame.Token(token, hash, time);
+                    frame.End();
+                    FlushFrame(file, frame, last, 0);
+                    file.Flush(flushToDisk: true);
+                }
+
+                File.Move(path + ".tmp", path, overwrite: true);
+                foreach (var (number, old) in Numbered(folder, "snapshot-*.snap"))
+                {
+                    if (number < last)
+                        File.Delete(old);
+                }
+
+                foreach (var (number, old) in Numbered(folder, "log-*.wal"))
+                {
+                    if (number <= last)
+                        File.Delete(old);
+                }
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                // The log is still whole; the next threshold tries again.
+                LogNoSnapshot(_log, folder, error);
+            }
+        });
+    }
+
+    private static void FlushFrame(FileStream file, ChangeWriter frame, long number, int threshold)
+    {
+        if (frame.Length < threshold)
+            return;
+        Span<byte> prefix = stackalloc byte[LogFile.FrameOverhead];
+        LogFile.WritePrefix(prefix, frame.Written);
+        file.Write(prefix);
+        file.Write(frame.Written);
+        frame.Begin(number, 0);
+    }
+
+    [LoggerMessage(20, LogLevel.Information, "{Tables} tables are there, up to frame {Frame}")]
+    private static partial void LogRecovered(ILogger logger, int tables, long frame);
+
+    [LoggerMessage(21, LogLevel.Warning, "{Path} ended in {Bytes} bytes of an unfinished write at {Offset}; they were never acknowledged and are cut")]
+    private static partial void LogCut(ILogger logger, string path, long bytes, long offset);
+
+    [LoggerMessage(22, LogLevel.Error, "No snapshot could be written in {Folder}; the log keeps growing")]
+    private static partial void LogNoSnapshot(ILogger logger, string folder, Exception error);
+}

@@ -1,0 +1,307 @@
+using ChatPlatform.LocalAws.DynamoDb.Tables;
+using ChatPlatform.LocalAws.DynamoDb.Values;
+using ChatPlatform.LocalAws.Protocol;
+using ChatPlatform.LocalAws.Storage;
+using ChatPlatform.LocalAws.Streams;
+using Microsoft.Extensions.Options;
+
+namespace ChatPlatform.LocalAws.DynamoDb;
+
+/// <summary>One change that a commit makes; <see cref="Item"/> null removes.</summary>
+internal readonly record struct ItemChange(Table Table, byte[] Key, byte[]? Old, byte[]? Item, bool Expired = false);
+
+/// <summary>
+/// All tables and streams of the process. One lock guards everything that changes; it is held for the change itself only, never while JSON is read or written,
+/// because items are immutable bytes that may be read after it is given back. A commit over several tables is one step under the lock and one frame in the log.
+/// </summary>
+internal sealed partial class DynamoStore : IAsyncDisposable
+{
+    /// <summary>How long a <c>ClientRequestToken</c> is remembered (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html).</summary>
+    private static readonly TimeSpan TokenLifetime = TimeSpan.FromMinutes(10);
+
+    private readonly DynamoDbOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<DynamoStore> _log;
+    private readonly string? _folder;
+    private readonly ChangeWriter _frame = new();
+
+    // Guarded by Gate.
+    private readonly Dictionary<string, Table> _tables = new(StringComparer.Ordinal);
+    private readonly Dictionary<int, Table> _tablesByNumber = [];
+    private readonly Dictionary<int, ChangeStream> _streams = [];
+    private readonly Dictionary<string, (byte[] Hash, long Time)> _tokens = new(StringComparer.Ordinal);
+    private WriteAheadLog? _wal;
+    private long _sequence;
+    private int _lastTable;
+    private int _lastStream;
+    private Task _snapshot = Task.CompletedTask;
+
+    /// <summary>Reads what the data folder holds.</summary>
+    /// <exception cref="InvalidOperationException">The folder holds something damaged or of a newer format.</exception>
+    public DynamoStore(DataFolder folder, IOptions<DynamoDbOptions> options, TimeProvider time, Meters meters, ILogger<DynamoStore> log)
+    {
+        (_options, _time, _log) = (options.Value, time, log);
+        _folder = folder.Subfolder("dynamodb");
+        if (_folder is not null)
+            _wal = Recover(_folder, folder.Fsync);
+        meters.Meter.CreateObservableGauge("localaws.table.size", TableSizes, "By", "Billed size of a table's items.");
+        meters.Meter.CreateObservableGauge("localaws.stream.records", StreamRecords, "{record}", "Records a stream keeps.");
+    }
+
+    /// <summary>Guards tables and streams. Nothing slow may happen while it is held.</summary>
+    public Lock Gate { get; } = new();
+
+    public string Region => _options.Region;
+
+    public DateTimeOffset Now => _time.GetUtcNow();
+
+    /// <summary>Under <see cref="Gate"/>.</summary>
+    public IEnumerable<Table> Tables => _tables.Values;
+
+    /// <summary>Under <see cref="Gate"/>.</summary>
+    public IEnumerable<ChangeStream> Streams => _streams.Values;
+
+    public string TableArn(string table) => $"arn:aws:dynamodb:{Region}:000000000000:table/{table}";
+
+    public string StreamArn(StreamDefinition stream) => $"{TableArn(stream.TableName)}/stream/{stream.Label}";
+
+    /// <summary>Under <see cref="Gate"/>.</summary>
+    public Table? Find(string name) => _tables.GetValueOrDefault(name);
+
+    /// <summary>Under <see cref="Gate"/>. For operations on items.</summary>
+    /// <exception cref="AwsException">ResourceNotFoundException.</exception>
+    public Table Require(string name) => Find(name) ?? throw DynamoDbErrors.ResourceNotFound();
+
+    /// <summary>
+    /// Completes when everything that this process has told or may tell anybody is as safe as promised. Every answer waits for it, reads too: what a read saw must not
+    /// be gone after a crash.
+    /// </summary>
+    /// <exception cref="AwsException">InternalServerError: the disk does not take writes; the change may or may not be there later.</exception>
+    public async ValueTask WhenDurableAsync()
+    {
+        if (_wal is null)
+            return;
+        try
+        {
+            await _wal.WaitAsync(_wal.Appended);
+        }
+        catch (IOException error)
+        {
+            throw new AwsException("InternalServerError", error.Message, 500) { Namespace = DynamoDbErrors.Namespace };
+        }
+    }
+
+    /// <summary>Under <see cref="Gate"/>. Makes changes, all at once; those that change nothing leave no trace, as in DynamoDB.</summary>
+    /// <exception cref="AwsException">InternalServerError: the disk does not take writes; nothing was changed.</exception>
+    public void Commit(ReadOnlySpan<ItemChange> changes, (string Token, byte[] Hash)? token = null)
+    {
+        var time = Begin();
+        foreach (var change in changes)
+        {
+            if (change.Item is null)
+            {
+                if (change.Old is null)
+                    continue;
+                _frame.Delete(change.Table.Definition.Number, change.Key, change.Expired);
+            }
+            else
+            {
+                if (change.Old is not null && new Item(change.Old).ValueEquals(new Item(change.Item)))
+                    continue;
+                _frame.Put(change.Table.Definition.Number, change.Item);
+            }
+
+            Apply(change, time);
+        }
+
+        if (token is { } known)
+        {
+            _frame.Token(known.Token, known.Hash, time);
+            _tokens[known.Token] = (known.Hash, time);
+        }
+
+        End();
+    }
+
+    /// <summary>Under <see cref="Gate"/>. Makes a new table, or changes a known one (same number), together with its stream when one is given.</summary>
+    public void Define(TableDefinition table, params ReadOnlySpan<StreamDefinition> streams)
+    {
+        Begin();
+        foreach (var stream in streams)
+        {
+            _frame.DefineStream(stream);
+            Apply(stream);
+        }
+
+        _frame.DefineTable(table);
+        Apply(table);
+        End();
+    }
+
+    /// <summary>Under <see cref="Gate"/>. Its stream is closed and stays readable.</summary>
+    public void Drop(Table table)
+    {
+        Begin();
+        if (table.Stream is { } stream)
+        {
+            var closed = Closed(stream.Definition);
+            _frame.DefineStream(closed);
+            Apply(closed);
+        }
+
+        _frame.DropTable(table.Definition.Number);
+        Remove(table.Definition.Number);
+        End();
+    }
+
+    public int NextTableNumber() => ++_lastTable;
+
+    /// <summary>Under <see cref="Gate"/>. A new stream with its shards, not yet stored.</summary>
+    public StreamDefinition NewStream(TableDefinition table, string viewType)
+    {
+        var number = ++_lastStream;
+        var now = Now;
+        var shards = Enumerable.Range(0, _options.ShardsPerStream)
+            .Select(i => new ShardDefinition($"shardId-{now.ToUnixTimeMilliseconds():D20}-{(number * 64) + i:x8}", null, _sequence + 1, null))
+            .ToList();
+        return new StreamDefinition
+        {
+            Number = number,
+            TableName = table.Name,
+            AttributeTypes = table.AttributeTypes,
+            Keys = table.Keys,
+            Label = now.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff", System.Globalization.CultureInfo.InvariantCulture),
+            ViewType = viewType,
+            CreatedAt = now,
+            Shards = shards,
+        };
+    }
+
+    /// <summary>The same stream with all its shards closed after what is in them.</summary>
+    public StreamDefinition Closed(StreamDefinition stream) => stream with
+    {
+        ClosedAt = Now,
+        Shards = [.. stream.Shards.Select(s => s.EndSequence is null ? s with { EndSequence = Math.Max(_sequence, s.StartSequence) } : s)],
+    };
+
+    /// <summary>The sequence of the latest record of any stream. Under <see cref="Gate"/>.</summary>
+    public long LastSequence => _sequence;
+
+    /// <summary>Under <see cref="Gate"/>. The hash that was committed with a token in the last ten minutes.</summary>
+    public byte[]? FindToken(string token) =>
+        _tokens.TryGetValue(token, out var known) && known.Time >= (Now - TokenLifetime).ToUnixTimeMilliseconds() ? known.Hash : null;
+
+    /// <summary>Deletes expired items, forgets old stream records and tokens. Gives the number of items deleted.</summary>
+    public int Sweep()
+    {
+        const int batch = 500;
+        var deleted = 0;
+        while (true)
+        {
+            lock (Gate)
+            {
+                var changes = new List<ItemChange>();
+                foreach (var table in _tables.Values)
+                    changes.AddRange(table.Expired(Now, batch - changes.Count).Select(key => new ItemChange(table, key, table.Find(key), null, Expired: true)));
+                if (changes.Count > 0)
+                    Commit([.. changes]);
+                deleted += changes.Count;
+                if (changes.Count == batch)
+                    continue;
+
+                var horizon = (Now - ChangeStream.Retention).ToUnixTimeMilliseconds();
+                foreach (var stream in _streams.Values.ToList())
+                {
+                    stream.Trim(horizon);
+                    if (stream.Definition.ClosedAt?.ToUnixTimeMilliseconds() < horizon)
+                        _streams.Remove(stream.Definition.Number);
+                }
+
+                var forgotten = (Now - TokenLifetime).ToUnixTimeMilliseconds();
+                foreach (var token in _tokens.Where(t => t.Value.Time < forgotten).Select(t => t.Key).ToList())
+                    _tokens.Remove(token);
+                return deleted;
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _snapshot;
+        if (_wal is not null)
+            await _wal.DisposeAsync();
+    }
+
+    private long Begin()
+    {
+        try
+        {
+            _wal?.ThrowIfFailing();
+        }
+        catch (IOException error)
+        {
+            throw new AwsException("InternalServerError", error.Message, 500) { Namespace = DynamoDbErrors.Namespace };
+        }
+
+        var time = Now.ToUnixTimeMilliseconds();
+        _frame.Begin((_wal?.Appended ?? 0) + 1, time);
+        return time;
+    }
+
+    private void End()
+    {
+        if (_wal is null || _frame.IsEmpty)
+            return;
+        _wal.Append(_frame.Written);
+        if (_wal.SegmentLength > _options.SnapshotAfterBytes && _snapshot.IsCompleted)
+            BeginSnapshot();
+    }
+
+    private void Apply(in ItemChange change, long time)
+    {
+        change.Table.Replace(change.Key, change.Old, change.Item);
+        change.Table.Stream?.Add(change.Key, new StreamRecord(++_sequence, time, change.Old, change.Item, change.Expired));
+    }
+
+    private void Apply(StreamDefinition definition)
+    {
+        _lastStream = Math.Max(_lastStream, definition.Number);
+        if (_streams.TryGetValue(definition.Number, out var stream))
+            stream.Redefine(definition);
+        else
+            _streams.Add(definition.Number, new ChangeStream(definition));
+    }
+
+    private void Apply(TableDefinition definition)
+    {
+        _lastTable = Math.Max(_lastTable, definition.Number);
+        var stream = definition.StreamNumber is { } number ? _streams[number] : null;
+        if (_tablesByNumber.TryGetValue(definition.Number, out var table))
+        {
+            table.Redefine(definition, stream);
+            return;
+        }
+
+        table = new Table(definition, stream);
+        _tables.Add(definition.Name, table);
+        _tablesByNumber.Add(definition.Number, table);
+    }
+
+    private void Remove(int number)
+    {
+        if (_tablesByNumber.Remove(number, out var table))
+            _tables.Remove(table.Definition.Name);
+    }
+
+    private List<System.Diagnostics.Metrics.Measurement<long>> TableSizes()
+    {
+        lock (Gate)
+            return [.. _tables.Values.Select(t => new System.Diagnostics.Metrics.Measurement<long>(t.SizeBytes, new KeyValuePair<string, object?>("table", t.Definition.Name)))];
+    }
+
+    private List<System.Diagnostics.Metrics.Measurement<long>> StreamRecords()
+    {
+        lock (Gate)
+            return [.. _streams.Values.Select(s => new System.Diagnostics.Metrics.Measurement<long>(s.Count, new KeyValuePair<string, object?>("table", s.Definition.TableName)))];
+    }
+}

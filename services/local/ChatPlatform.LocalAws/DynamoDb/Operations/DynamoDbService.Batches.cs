@@ -1,0 +1,301 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using ChatPlatform.LocalAws.DynamoDb.Expressions;
+using ChatPlatform.LocalAws.DynamoDb.Tables;
+using ChatPlatform.LocalAws.DynamoDb.Values;
+using ChatPlatform.LocalAws.Protocol;
+
+namespace ChatPlatform.LocalAws.DynamoDb.Operations;
+
+/// <summary>Batches, which are many single operations, and transactions, which are one.</summary>
+internal sealed partial class DynamoDbService
+{
+    private const int MaxBatchWrites = 25;
+    private const int MaxBatchReads = 100;
+    private const int MaxTransactionActions = 100;
+    private const int MaxTransactionSize = 4 * 1024 * 1024;
+
+    /// <summary>What BatchGetItem answers at most; the rest comes back as UnprocessedKeys.</summary>
+    private const int MaxBatchAnswer = 16 * 1024 * 1024;
+
+    private void BatchGetItem(Request request, Utf8JsonWriter json)
+    {
+        request.Allow("RequestItems", "ReturnConsumedCapacity");
+        var meter = new CapacityMeter(CapacityMode(request));
+        var reads = new List<(TableDefinition Table, Projection? Projection, bool Consistent, List<(byte[] Key, JsonElement Json)> Keys, JsonElement Json)>();
+        foreach (var member in Members(request, "RequestItems"))
+        {
+            var part = new Request($"{request.Operation}.RequestItems", member.Value)
+                .Allow("Keys", "ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames");
+            var table = Definition(TableNameOf(request, member.Name));
+            var keys = part.List("Keys").ConvertAll(k => (ItemRules.ReadKey(table, k).Key, k));
+            if (keys.Count == 0)
+                throw Request.Constraint("requestItems." + table.Name + ".member.keys", "[]", "Member must have length greater than or equal to 1");
+            if (keys.DistinctBy(k => Convert.ToHexString(k.Key)).Count() < keys.Count)
+                throw DynamoDbErrors.Validation("Provided list of item keys contains duplicates");
+            reads.Add((table, ReadProjection(part), part.Bool("ConsistentRead") == true, keys, member.Value));
+        }
+
+        if (reads.Count == 0)
+            throw Request.Constraint("requestItems", "{}", "Member must have length greater than or equal to 1");
+        if (reads.Sum(r => r.Keys.Count) > MaxBatchReads)
+            throw DynamoDbErrors.Validation("Too many items requested for the BatchGetItem call");
+
+        var size = 0L;
+        var unprocessed = new List<(TableDefinition Table, JsonElement Request, List<JsonElement> Keys)>();
+        json.WriteStartObject("Responses");
+        foreach (var (table, projection, consistent, keys, part) in reads)
+        {
+            var left = new List<JsonElement>();
+            json.WriteStartArray(table.Name);
+            foreach (var (key, keyJson) in keys)
+            {
+                byte[]? found;
+                lock (_store.Gate)
+                    found = _store.Require(table.Name).Find(key);
+                var itemSize = found is null ? 0 : new Item(found).BilledSize();
+                if (size + itemSize > MaxBatchAnswer)
+                {
+                    left.Add(keyJson);
+                    continue;
+                }
+
+                size += itemSize;
+                meter.AddRead(table.Name, CapacityMeter.ReadUnits(itemSize, consistent));
+                if (found is not null)
+                    AttributeJson.Write(json, projection is null ? new Item(found) : projection.Apply(new Item(found)));
+            }
+
+            json.WriteEndArray();
+            if (left.Count > 0)
+                unprocessed.Add((table, part, left));
+        }
+
+        json.WriteEndObject();
+        json.WriteStartObject("UnprocessedKeys");
+        foreach (var (table, part, keys) in unprocessed)
+        {
+            json.WriteStartObject(table.Name);
+            foreach (var member in part.EnumerateObject().Where(m => m.Name != "Keys"))
+                member.WriteTo(json);
+            json.WriteStartArray("Keys");
+            foreach (var key in keys)
+                key.WriteTo(json);
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndObject();
+        meter.WriteList(json);
+    }
+
+    private void BatchWriteItem(Request request, Utf8JsonWriter json)
+    {
+        request.Allow("RequestItems", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics");
+        RefuseCollectionMetrics(request);
+        var meter = new CapacityMeter(CapacityMode(request));
+        var writes = new List<(TableDefinition Table, byte[] Key, byte[]? Item)>();
+        foreach (var member in Members(request, "RequestItems"))
+        {
+            var table = Definition(TableNameOf(request, member.Name));
+            if (member.Value.ValueKind != JsonValueKind.Array)
+                throw AwsException.Serialization($"{AttributeJson.Describe(member.Value.ValueKind)} cannot be converted to List");
+            foreach (var element in member.Value.EnumerateArray())
+            {
+                var part = new Request($"{request.Operation}.RequestItems", element).Allow("PutRequest", "DeleteRequest");
+                var (put, delete) = (part.Structure("PutRequest")?.Allow("Item"), part.Structure("DeleteRequest")?.Allow("Key"));
+                if (put is null == delete is null)
+                    throw DynamoDbErrors.Validation("Supplied WriteRequest must contain exactly one of PutRequest or DeleteRequest");
+                if (put is not null)
+                {
+                    var item = AttributeJson.ReadItem(put.RequiredElement("Item"), "Item");
+                    writes.Add((table, ItemRules.RequireValid(table, item), item.Encoded.ToArray()));
+                }
+                else
+                {
+                    writes.Add((table, ItemRules.ReadKey(table, delete!.RequiredElement("Key")).Key, null));
+                }
+            }
+        }
+
+        if (writes.Count == 0)
+            throw Request.Constraint("requestItems", "{}", "Member must have length greater than or equal to 1");
+        if (writes.Count > MaxBatchWrites)
+            throw DynamoDbErrors.Validation("Too many items requested for the BatchWriteItem call");
+        if (writes.DistinctBy(w => (w.Table.Name, Convert.ToHexString(w.Key))).Count() < writes.Count)
+            throw DynamoDbErrors.Validation("Provided list of item keys contains duplicates");
+
+        var changes = new List<ItemChange>(writes.Count);
+        lock (_store.Gate)
+        {
+            foreach (var (definition, key, item) in writes)
+            {
+                var table = _store.Require(definition.Name);
+                changes.Add(new ItemChange(table, key, table.Find(key), item));
+            }
+
+            _store.Commit([.. changes]);
+        }
+
+        foreach (var change in changes)
+            MeterWrite(meter, change.Table.Definition, change.Key, change.Old, change.Item);
+        json.WriteStartObject("UnprocessedItems");
+        json.WriteEndObject();
+        meter.WriteList(json);
+    }
+
+    private void TransactWriteItems(Request request, Utf8JsonWriter json)
+    {
+        request.Allow("TransactItems", "ClientRequestToken", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics");
+        RefuseCollectionMetrics(request);
+        var meter = new CapacityMeter(CapacityMode(request), transaction: true);
+        var actions = request.Structures("TransactItems");
+        RequireActionCount(request, actions.Count);
+        var writes = actions.ConvertAll(ReadAction);
+        if (writes.DistinctBy(w => (w.TableName, Convert.ToHexString(w.Key))).Count() < writes.Count)
+            throw DynamoDbErrors.Validation("Transaction request cannot include multiple operations on one item");
+        if (writes.Sum(w => w.RequestSize) > MaxTransactionSize)
+            throw DynamoDbErrors.Validation("Member must have aggregate size less than or equal to 4 MB: the transaction's items are larger");
+        (string Token, byte[] Hash)? token = null;
+        if (request.String("ClientRequestToken") is { } text)
+        {
+            if (text.Length is < 1 or > 36)
+                throw Request.Constraint("ClientRequestToken", text, "Member must have length less than or equal to 36, and greater than or equal to 1");
+            token = (text, SHA256.HashData(System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(request.RequiredElement("TransactItems"))));
+        }
+
+        var changes = new List<ItemChange>(writes.Count);
+        lock (_store.Gate)
+        {
+            if (token is { } known && _store.FindToken(known.Token) is { } hash)
+            {
+                if (!hash.AsSpan().SequenceEqual(known.Hash))
+                    throw DynamoDbErrors.IdempotentParameterMismatch();
+                // Done before: the answer is the same, and what it costs now is reading.
+                foreach (var write in writes)
+                    meter.AddRead(write.TableName, CapacityMeter.ReadUnits(_store.Find(write.TableName)?.Find(write.Key) is { } there ? new Item(there).BilledSize() : 0, consistent: true));
+                meter.WriteList(json);
+                return;
+            }
+
+            var reasons = new List<CancellationReason>(writes.Count);
+            foreach (var write in writes)
+                reasons.Add(Decide(write, changes));
+            if (reasons.Exists(r => r.Code != "None"))
+                throw new TransactionCanceledException(reasons);
+            _store.Commit([.. changes], token);
+        }
+
+        foreach (var change in changes)
+            MeterWrite(meter, change.Table.Definition, change.Key, change.Old, change.Item);
+        meter.WriteList(json);
+    }
+
+    /// <summary>Under the store's lock: what one action would do, or why it may not.</summary>
+    private CancellationReason Decide(ItemWrite write, List<ItemChange> changes)
+    {
+        var table = _store.Require(write.TableName);
+        var old = table.Find(write.Key);
+        if (!write.Meets(old))
+            return CancellationReason.ConditionalCheckFailed(write.ReturnOldOnFailure && old is not null ? new Item(old) : null);
+        try
+        {
+            changes.Add(new ItemChange(table, write.Key, old, write.Evaluate(table.Definition, old)));
+            return CancellationReason.None;
+        }
+        catch (AwsException error) when (error.Type == "ValidationException")
+        {
+            return CancellationReason.ValidationError(error.Message);
+        }
+    }
+
+    private ItemWrite ReadAction(Request action)
+    {
+        action.Allow("Put", "Update", "Delete", "ConditionCheck");
+        ItemWrite? write = null;
+        foreach (var (member, kind) in (ReadOnlySpan<(string, WriteKind)>)[("Put", WriteKind.Put), ("Update", WriteKind.Update), ("Delete", WriteKind.Delete), ("ConditionCheck", WriteKind.Check)])
+        {
+            if (action.Structure(member) is not { } part)
+                continue;
+            if (write is not null)
+                throw OneAction();
+            part.Allow("TableName", kind == WriteKind.Put ? "Item" : "Key", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues",
+                "ReturnValuesOnConditionCheckFailure", kind == WriteKind.Update ? "UpdateExpression" : "TableName");
+            if (kind == WriteKind.Update && part.String("UpdateExpression") is null)
+                throw part.Missing("UpdateExpression");
+            write = new ItemWrite(kind, part, Definition(part.TableName()));
+        }
+
+        return write ?? throw OneAction();
+    }
+
+    private static AwsException OneAction() =>
+        DynamoDbErrors.Validation("TransactItems can only contain one of Check, Put, Update or Delete");
+
+    private static void RequireActionCount(Request request, int count)
+    {
+        if (request.Element("TransactItems") is null)
+            throw request.Missing("TransactItems");
+        if (count == 0)
+            throw Request.Constraint("TransactItems", "[]", "Member must have length greater than or equal to 1");
+        if (count > MaxTransactionActions)
+            throw Request.Constraint("TransactItems", $"[{count} actions]", $"Member must have length less than or equal to {MaxTransactionActions}");
+    }
+
+    private void TransactGetItems(Request request, Utf8JsonWriter json)
+    {
+        request.Allow("TransactItems", "ReturnConsumedCapacity");
+        var meter = new CapacityMeter(CapacityMode(request), transaction: true);
+        var actions = request.Structures("TransactItems");
+        RequireActionCount(request, actions.Count);
+        var reads = actions.ConvertAll(action =>
+        {
+            var get = action.Allow("Get").Structure("Get") ?? throw action.Missing("Get");
+            get.Allow("TableName", "Key", "ProjectionExpression", "ExpressionAttributeNames");
+            var table = Definition(get.TableName());
+            return (Table: table, ItemRules.ReadKey(table, get.RequiredElement("Key")).Key, Projection: ReadProjection(get));
+        });
+        if (reads.DistinctBy(r => (r.Table.Name, Convert.ToHexString(r.Key))).Count() < reads.Count)
+            throw DynamoDbErrors.Validation("Transaction request cannot include multiple operations on one item");
+
+        var found = new List<byte[]?>(reads.Count);
+        lock (_store.Gate)
+        {
+            foreach (var read in reads)
+                found.Add(_store.Require(read.Table.Name).Find(read.Key));
+        }
+
+        json.WriteStartArray("Responses");
+        for (var i = 0; i < reads.Count; i++)
+        {
+            var (table, _, projection) = reads[i];
+            json.WriteStartObject();
+            meter.AddRead(table.Name, CapacityMeter.ReadUnits(found[i] is { } there ? new Item(there).BilledSize() : 0, consistent: true));
+            if (found[i] is { } item)
+            {
+                json.WritePropertyName("Item");
+                AttributeJson.Write(json, projection is null ? new Item(item) : projection.Apply(new Item(item)));
+            }
+
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        meter.WriteList(json);
+    }
+
+    private static List<JsonProperty> Members(Request request, string name)
+    {
+        var element = request.RequiredElement(name);
+        return element.ValueKind == JsonValueKind.Object
+            ? [.. element.EnumerateObject()]
+            : throw AwsException.Serialization($"{AttributeJson.Describe(element.ValueKind)} cannot be converted to Map");
+    }
+
+    private static string TableNameOf(Request request, string key)
+    {
+        var name = key.StartsWith("arn:", StringComparison.Ordinal) && key.LastIndexOf(":table/", StringComparison.Ordinal) is var at and > 0 ? key[(at + 7)..] : key;
+        request.RequireName("TableName", name);
+        return name;
+    }
+}

@@ -1,0 +1,125 @@
+using System.Buffers.Binary;
+using System.Text;
+using ChatPlatform.LocalAws.DynamoDb.Values;
+using ChatPlatform.LocalAws.Storage;
+using ChatPlatform.LocalAws.Streams;
+
+namespace ChatPlatform.LocalAws.DynamoDb.Tables;
+
+/// <summary>Entries of one secondary index. The value is the table's own item: projections are applied when read.</summary>
+internal sealed class SecondaryIndex(IndexDefinition definition)
+{
+    public IndexDefinition Definition { get; } = definition;
+
+    public OrderedIndex<byte[]> Entries { get; } = new();
+}
+
+/// <summary>A table's items, their secondary indexes and their expiries. Guarded by the store's lock; the items' bytes never change and may be read outside of it.</summary>
+internal sealed class Table
+{
+    private byte[]? _expiryName;
+
+    /// <summary>Expiry in epoch seconds, big-endian, then the table key; null when TTL is off.</summary>
+    private OrderedIndex<byte[]>? _expiries;
+
+    public Table(TableDefinition definition, ChangeStream? stream)
+    {
+        Definition = definition;
+        Redefine(definition, stream);
+    }
+
+    public TableDefinition Definition { get; private set; }
+
+    /// <summary>The stream that takes changes; null when there is none.</summary>
+    public ChangeStream? Stream { get; private set; }
+
+    public OrderedIndex<byte[]> Items { get; } = new();
+
+    public Dictionary<string, SecondaryIndex> Indexes { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Sum of the items' billed sizes.</summary>
+    public long SizeBytes { get; private set; }
+
+    public void Redefine(TableDefinition definition, ChangeStream? stream)
+    {
+        Definition = definition;
+        Stream = stream;
+        foreach (var gone in Indexes.Keys.Except(definition.Indexes.Select(i => i.Name)).ToList())
+            Indexes.Remove(gone);
+        foreach (var index in definition.Indexes.Where(i => !Indexes.ContainsKey(i.Name)))
+        {
+            var added = new SecondaryIndex(index);
+            Indexes.Add(index.Name, added);
+            foreach (var (key, item) in Items.Ascend([]))
+            {
+                if (ItemKeys.OfIndex(definition, index, new Item(item), key) is { } entry)
+                    added.Entries.Set(entry, item);
+            }
+        }
+
+        var expiryName = definition.TimeToLiveAttribute is null ? null : Encoding.UTF8.GetBytes(definition.TimeToLiveAttribute);
+        if (expiryName.AsSpan().SequenceEqual(_expiryName) && (expiryName is null) == (_expiries is null))
+            return;
+        _expiryName = expiryName;
+        _expiries = expiryName is null ? null : new();
+        foreach (var (key, item) in Items.Ascend([]))
+            SetExpiry(key, item);
+    }
+
+    public byte[]? Find(ReadOnlySpan<byte> key) => Items.TryGet(key, out var item) ? item : null;
+
+    /// <summary>Puts an item in the place of <paramref name="old"/>, or removes it when <paramref name="item"/> is null.</summary>
+    public void Replace(byte[] key, byte[]? old, byte[]? item)
+    {
+        if (item is null)
+            Items.Remove(key);
+        else
+            Items.Set(key, item);
+        SizeBytes += (item is null ? 0 : new Item(item).BilledSize()) - (old is null ? 0 : new Item(old).BilledSize());
+
+        foreach (var index in Indexes.Values)
+        {
+            var before = old is null ? null : ItemKeys.OfIndex(Definition, index.Definition, new Item(old), key);
+            var after = item is null ? null : ItemKeys.OfIndex(Definition, index.Definition, new Item(item), key);
+            if (before is not null && !before.AsSpan().SequenceEqual(after))
+                index.Entries.Remove(before);
+            if (after is not null)
+                index.Entries.Set(after, item!);
+        }
+
+        if (_expiries is null)
+            return;
+        if (old is not null && Expiry(old) is { } was)
+            _expiries.Remove(ExpiryKey(was, key));
+        if (item is not null)
+            SetExpiry(key, item);
+    }
+
+    /// <summary>
+    /// Keys of items whose time has passed, the oldest first. What expired more than five years ago is taken for a mistake and stays
+    /// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-before-you-start.html).
+    /// </summary>
+    public List<byte[]> Expired(DateTimeOffset now, int limit) => _expiries is null
+        ? []
+        : [.. _expiries.Ascend(ExpiryKey(now.AddYears(-5).ToUnixTimeSeconds(), []))
+            .TakeWhile(e => BinaryPrimitives.ReadInt64BigEndian(e.Key) < now.ToUnixTimeSeconds()).Take(limit).Select(e => e.Value)];
+
+    private void SetExpiry(byte[] key, byte[] item)
+    {
+        if (Expiry(item) is { } expiry)
+            _expiries!.Set(ExpiryKey(expiry, key), key);
+    }
+
+    private long? Expiry(byte[] item) =>
+        new Item(item).TryGet(_expiryName, out var value) && value.Type == AttributeType.N && DynamoNumber.TryToInt64(value.PayloadSpan, out var seconds) && seconds >= 0
+            ? seconds
+            : null;
+
+    private static byte[] ExpiryKey(long expiry, ReadOnlySpan<byte> key)
+    {
+        var bytes = new byte[8 + key.Length];
+        BinaryPrimitives.WriteInt64BigEndian(bytes, expiry);
+        key.CopyTo(bytes.AsSpan(8));
+        return bytes;
+    }
+}

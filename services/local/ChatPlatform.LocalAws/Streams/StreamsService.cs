@@ -1,0 +1,265 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.IO.Hashing;
+using System.Text.Json;
+using ChatPlatform.LocalAws.DynamoDb;
+using ChatPlatform.LocalAws.DynamoDb.Operations;
+using ChatPlatform.LocalAws.DynamoDb.Values;
+using ChatPlatform.LocalAws.Protocol;
+
+namespace ChatPlatform.LocalAws.Streams;
+
+/// <summary>DynamoDB Streams' API (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB_Streams.html). Thread-safe.</summary>
+internal sealed class StreamsService(DynamoStore store) : IAwsJsonService
+{
+    private const int MaxRecords = 1000;
+    private const int MaxAnswer = 1024 * 1024;
+
+    public string TargetPrefix => "DynamoDBStreams_20120810";
+
+    public string Name => "dynamodbstreams";
+
+    public string ContentType => "application/x-amz-json-1.0";
+
+    public async ValueTask HandleAsync(string operation, ReadOnlyMemory<byte> body, IBufferWriter<byte> answer, CancellationToken cancellationToken)
+    {
+        Action<Request, Utf8JsonWriter> handler = operation switch
+        {
+            "ListStreams" => ListStreams,
+            "DescribeStream" => DescribeStream,
+            "GetShardIterator" => GetShardIterator,
+            "GetRecords" => GetRecords,
+            _ => throw AwsException.UnknownOperation($"{TargetPrefix}.{operation}"),
+        };
+        using (var document = DynamoDbService.Parse(body))
+        using (var json = new Utf8JsonWriter(answer, DynamoDbService.Json))
+        {
+            json.WriteStartObject();
+            handler(new Request(operation, document.RootElement), json);
+            json.WriteEndObject();
+        }
+
+        // A reader must not act on a change that a crash could take back.
+        await store.WhenDurableAsync();
+    }
+
+    private void ListStreams(Request request, Utf8JsonWriter json)
+    {
+        request.Allow("TableName", "Limit", "ExclusiveStartStreamArn");
+        var table = request.Element("TableName") is null ? null : request.TableName();
+        var limit = (int)(request.Int("Limit", 1, 100) ?? 100);
+        var start = request.String("ExclusiveStartStreamArn");
+        lock (store.Gate)
+        {
+            var streams = store.Streams.Select(s => s.Definition).Where(s => table is null || s.TableName == table).OrderBy(s => s.Number).ToList();
+            if (start is not null)
+            {
+                var at = streams.FindIndex(s => store.StreamArn(s) == start);
+                streams = at < 0 ? throw DynamoDbErrors.Validation("Invalid ExclusiveStartStreamArn") : streams[(at + 1)..];
+            }
+
+            json.WriteStartArray("Streams");
+            foreach (var stream in streams.Take(limit))
+            {
+                json.WriteStartObject();
+                json.WriteString("StreamArn", store.StreamArn(stream));
+                json.WriteString("TableName", stream.TableName);
+                json.WriteString("StreamLabel", stream.Label);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            if (streams.Count > limit)
+                json.WriteString("LastEvaluatedStreamArn", store.StreamArn(streams[limit - 1]));
+        }
+    }
+
+    private void DescribeStream(Request request, Utf8JsonWriter json)
+    {
+        request.Allow("StreamArn", "Limit", "ExclusiveStartShardId");
+        var limit = (int)(request.Int("Limit", 1, 100) ?? 100);
+        var start = request.String("ExclusiveStartShardId");
+        lock (store.Gate)
+        {
+            var definition = Require(request.RequiredString("StreamArn")).Definition;
+            var shards = definition.Shards.Where(s => start is null || string.CompareOrdinal(s.Id, start) > 0).OrderBy(s => s.Id, StringComparer.Ordinal).ToList();
+            json.WriteStartObject("StreamDescription");
+            json.WriteString("StreamArn", store.StreamArn(definition));
+            json.WriteString("StreamLabel", definition.Label);
+            json.WriteString("StreamStatus", definition.ClosedAt is null ? "ENABLED" : "DISABLED");
+            json.WriteString("StreamViewType", definition.ViewType);
+            json.WriteNumber("CreationRequestDateTime", definition.CreatedAt.ToUnixTimeMilliseconds() / 1000.0);
+            json.WriteString("TableName", definition.TableName);
+            DynamoDbService.WriteKeys(json, definition.Keys);
+            json.WriteStartArray("Shards");
+            foreach (var shard in shards.Take(limit))
+            {
+                json.WriteStartObject();
+                json.WriteString("ShardId", shard.Id);
+                if (shard.ParentId is not null)
+                    json.WriteString("ParentShardId", shard.ParentId);
+                json.WriteStartObject("SequenceNumberRange");
+                json.WriteString("StartingSequenceNumber", ChangeStream.Format(shard.StartSequence));
+                if (shard.EndSequence is { } end)
+                    json.WriteString("EndingSequenceNumber", ChangeStream.Format(end));
+                json.WriteEndObject();
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            if (shards.Count > limit)
+                json.WriteString("LastEvaluatedShardId", shards[limit - 1].Id);
+            json.WriteEndObject();
+        }
+    }
+
+    private void GetShardIterator(Request request, Utf8JsonWriter json)
+    {
+        request.Allow("StreamArn", "ShardId", "ShardIteratorType", "SequenceNumber");
+        var arn = request.RequiredString("StreamArn");
+        var shardId = request.RequiredString("ShardId");
+        request.RequiredString("ShardIteratorType");
+        var type = request.Choice("ShardIteratorType", "", "AFTER_SEQUENCE_NUMBER", "AT_SEQUENCE_NUMBER", "LATEST", "TRIM_HORIZON");
+        var number = request.String("SequenceNumber");
+        var numbered = type is "AT_SEQUENCE_NUMBER" or "AFTER_SEQUENCE_NUMBER";
+        if (numbered && number is null)
+            throw DynamoDbErrors.Validation($"SequenceNumber must be specified when ShardIteratorType is {type}");
+        if (!numbered && number is not null)
+            throw DynamoDbErrors.Validation($"SequenceNumber may not be specified when ShardIteratorType is {type}");
+        var sequence = 0L;
+        if (numbered && !ChangeStream.TryParse(number!, out sequence))
+            throw DynamoDbErrors.Validation($"Invalid SequenceNumber: {number}");
+
+        lock (store.Gate)
+        {
+            var stream = Require(arn);
+            RequireShard(stream, shardId);
+            if (numbered)
+            {
+                if (sequence <= stream.Trimmed(shardId) && (type == "AT_SEQUENCE_NUMBER" || sequence < stream.Trimmed(shardId)))
+                    throw Trimmed();
+                sequence += type == "AFTER_SEQUENCE_NUMBER" ? 1 : 0;
+            }
+            else
+            {
+                sequence = type == "LATEST" ? store.LastSequence + 1 : 0;
+            }
+
+            json.WriteString("ShardIterator", new ShardIterator(stream.Definition.Number, shardId, sequence, type == "TRIM_HORIZON", store.Now.ToUnixTimeMilliseconds()).Encode(arn));
+        }
+    }
+
+    private void GetRecords(Request request, Utf8JsonWriter json)
+    {
+        request.Allow("ShardIterator", "Limit");
+        var limit = (int)(request.Int("Limit", 1, MaxRecords) ?? MaxRecords);
+        var iterator = ShardIterator.Decode(request.RequiredString("ShardIterator")) ?? throw DynamoDbErrors.Validation("Invalid ShardIterator");
+        var now = store.Now;
+        if (now.ToUnixTimeMilliseconds() - iterator.IssuedAt > ShardIterator.Lifetime.TotalMilliseconds)
+        {
+            throw DynamoDbErrors.Error("ExpiredIteratorException", $"Iterator expired. The iterator was created at time {DateTimeOffset.FromUnixTimeMilliseconds(iterator.IssuedAt):R} "
+                + $"while right now it is {now:R} which is further in the future than the tolerated delay of {ShardIterator.Lifetime.TotalMilliseconds} milliseconds.");
+        }
+
+        ChangeStream stream;
+        StreamDefinition definition;
+        List<StreamRecord> records;
+        long? end;
+        lock (store.Gate)
+        {
+            stream = store.Streams.FirstOrDefault(s => s.Definition.Number == iterator.Stream) ?? throw DynamoDbErrors.ResourceNotFound("Requested resource not found: Stream not found");
+            definition = stream.Definition;
+            end = RequireShard(stream, iterator.Shard).EndSequence;
+            stream.Trim((now - ChangeStream.Retention).ToUnixTimeMilliseconds());
+            if (!iterator.Trimmed && iterator.Sequence <= stream.Trimmed(iterator.Shard))
+                throw Trimmed();
+            records = stream.Read(iterator.Shard, iterator.Sequence, limit);
+        }
+
+        var arn = store.StreamArn(definition);
+        var (next, size) = (iterator.Sequence, 0);
+        json.WriteStartArray("Records");
+        foreach (var record in records)
+        {
+            var recordSize = SizeOf(definition, record);
+            if (size > 0 && size + recordSize > MaxAnswer)
+                break;
+            size += recordSize;
+            next = record.Sequence + 1;
+            Write(json, definition, record, recordSize);
+        }
+
+        json.WriteEndArray();
+        // A closed shard that has been read to its end has no next iterator: that is how a reader knows.
+        if (end is not null && records.Count < limit && (records.Count == 0 || next > records[^1].Sequence))
+            return;
+        json.WriteString("NextShardIterator", (iterator with { Sequence = next, Trimmed = iterator.Trimmed && next == iterator.Sequence, IssuedAt = now.ToUnixTimeMilliseconds() }).Encode(arn));
+    }
+
+    private void Write(Utf8JsonWriter json, StreamDefinition stream, StreamRecord record, int size)
+    {
+        json.WriteStartObject();
+        json.WriteString("eventID", EventId(stream, record));
+        json.WriteString("eventName", record.Old is null ? "INSERT" : record.New is null ? "REMOVE" : "MODIFY");
+        json.WriteString("eventVersion", "1.1");
+        json.WriteString("eventSource", "aws:dynamodb");
+        json.WriteString("awsRegion", store.Region);
+        if (record.Expired)
+        {
+            json.WriteStartObject("userIdentity");
+            json.WriteString("PrincipalId", "dynamodb.amazonaws.com");
+            json.WriteString("Type", "Service");
+            json.WriteEndObject();
+        }
+
+        json.WriteStartObject("dynamodb");
+        json.WriteNumber("ApproximateCreationDateTime", record.Time / 1000);
+        json.WritePropertyName("Keys");
+        AttributeJson.Write(json, ItemRules.KeyOf(stream.Keys, new Item(record.New ?? record.Old)));
+        if (stream.ViewType is "NEW_IMAGE" or "NEW_AND_OLD_IMAGES" && record.New is not null)
+        {
+            json.WritePropertyName("NewImage");
+            AttributeJson.Write(json, new Item(record.New));
+        }
+
+        if (stream.ViewType is "OLD_IMAGE" or "NEW_AND_OLD_IMAGES" && record.Old is not null)
+        {
+            json.WritePropertyName("OldImage");
+            AttributeJson.Write(json, new Item(record.Old));
+        }
+
+        json.WriteString("SequenceNumber", ChangeStream.Format(record.Sequence));
+        json.WriteNumber("SizeBytes", size);
+        json.WriteString("StreamViewType", stream.ViewType);
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    /// <summary>The billed bytes of what the view shows.</summary>
+    private static int SizeOf(StreamDefinition stream, StreamRecord record)
+    {
+        var size = ItemRules.KeyOf(stream.Keys, new Item(record.New ?? record.Old)).BilledSize();
+        if (stream.ViewType is "NEW_IMAGE" or "NEW_AND_OLD_IMAGES" && record.New is not null)
+            size += new Item(record.New).BilledSize();
+        if (stream.ViewType is "OLD_IMAGE" or "NEW_AND_OLD_IMAGES" && record.Old is not null)
+            size += new Item(record.Old).BilledSize();
+        return size;
+    }
+
+    /// <summary>32 hexadecimal digits, the same for a record however often it is read.</summary>
+    private static string EventId(StreamDefinition stream, StreamRecord record)
+    {
+        Span<byte> identity = stackalloc byte[16];
+        BinaryPrimitives.WriteInt64LittleEndian(identity, record.Sequence);
+        BinaryPrimitives.WriteInt64LittleEndian(identity[8..], stream.CreatedAt.Ticks);
+        return Convert.ToHexStringLower(XxHash128.Hash(identity));
+    }
+
+    private ChangeStream Require(string arn) => store.Streams.FirstOrDefault(s => store.StreamArn(s.Definition) == arn)
+        ?? throw DynamoDbErrors.ResourceNotFound($"Requested resource not found: Stream: {arn} not found");
+
+    private static ShardDefinition RequireShard(ChangeStream stream, string id) => stream.Definition.Shards.FirstOrDefault(s => s.Id == id)
+        ?? throw DynamoDbErrors.ResourceNotFound($"Requested resource not found: Shard: {id} not found");
+
+    private static AwsException Trimmed() => DynamoDbErrors.Error("TrimmedDataAccessException", "The requested records are older than 24 hours and have been trimmed.");
+}
