@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Aspire.Hosting.ApplicationModel;
@@ -31,11 +30,10 @@ internal sealed class DashboardServiceHost(
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        var program = settings.ProgramPath ?? await UnpackAsync(cancellationToken).ConfigureAwait(false);
-        if (program is null)
+        if (settings.ProgramPath is not { } program)
         {
             logger.LogWarning(
-                "The dashboard is not installed: no eng/npm/node_modules/@microsoft/aspire-cli-linux-x64 above '{Folder}'. Run npm ci in eng/npm. The system runs without it.",
+                "The dashboard is not installed: no eng/npm/.aspire above '{Folder}'. ./dev setup installs it. The system runs without it.",
                 configuration["AppHost:Directory"]);
             return;
         }
@@ -155,37 +153,6 @@ internal sealed class DashboardServiceHost(
 
         ReferenceExpression Url(string name, Uri address) => ReferenceExpression.Create(
             $"{address.Scheme}://{address.Host}:{dashboard.GetEndpoint(name).Property(EndpointProperty.Port)}");
-    }
-
-    /// <summary>The tool unpacks the dashboard beside itself, inside the repository; this happens once.</summary>
-    private async Task<string?> UnpackAsync(CancellationToken cancellationToken)
-    {
-        var folder = configuration["AppHost:Directory"]!;
-        if (DashboardSettings.FindCommandLineTool(folder) is not { } tool)
-        {
-            return null;
-        }
-
-        var npm = Path.GetFullPath(Path.Combine(tool, "..", "..", "..", "..", ".."));
-        var target = Path.Combine(npm, ".aspire");
-        var home = Directory.CreateDirectory(Path.Combine(target, "home")).FullName;
-        logger.LogInformation("Unpacking the dashboard into {Folder}.", target);
-        using var setup = Process.Start(new ProcessStartInfo(tool, ["setup", "--install-path", target, "--non-interactive", "--nologo"])
-        {
-            Environment = { ["HOME"] = home, ["ASPIRE_CLI_TELEMETRY_OPTOUT"] = "true", ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1" },
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
-        var output = setup.StandardOutput.ReadToEndAsync(cancellationToken);
-        var errors = setup.StandardError.ReadToEndAsync(cancellationToken);
-        await setup.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
-        var program = DashboardSettings.Find(folder);
-        if (program is null)
-        {
-            logger.LogWarning("The dashboard could not be unpacked: {Output}", $"{await output.ConfigureAwait(false)}{await errors.ConfigureAwait(false)}".Trim());
-        }
-
-        return program;
     }
 
     private async Task AnnounceAsync(CancellationToken cancellationToken)

@@ -40,17 +40,9 @@ internal sealed record DashboardSettings(
         static string Key() => Convert.ToHexString(RandomNumberGenerator.GetBytes(16)).ToLowerInvariant();
     }
 
-    /// <summary>The command line tool from which the dashboard is unpacked, in the npm folder of a repository above the AppHost.</summary>
-    public static string? FindCommandLineTool(string appHostDirectory) => Ancestors(appHostDirectory)
-        .Select(f => Path.Combine(f, "eng", "npm", "node_modules", "@microsoft", "aspire-cli-linux-x64", "bin", "aspire"))
-        .FirstOrDefault(File.Exists);
-
-    /// <summary>The unpacked dashboard: eng/npm/.aspire/versions/*/managed/aspire-managed, the newest.</summary>
+    /// <summary>The dashboard that ./dev setup unpacked, in the npm folder of a repository above the AppHost.</summary>
     public static string? Find(string appHostDirectory) => Ancestors(appHostDirectory)
-        .Select(f => Path.Combine(f, "eng", "npm", ".aspire", "versions"))
-        .Where(Directory.Exists)
-        .SelectMany(f => Directory.EnumerateDirectories(f).OrderDescending(StringComparer.Ordinal))
-        .Select(f => Path.Combine(f, "managed", "aspire-managed"))
+        .Select(f => Path.Combine(f, "eng", "npm", ".aspire", ".aspire", "bundle", "managed", "aspire-managed"))
         .FirstOrDefault(File.Exists);
 
     private static IEnumerable<string> Ancestors(string folder)
