@@ -41,6 +41,7 @@ public sealed class AppHostProcess : IAsyncDisposable
             "Gateway", "GatewayGrpc", "Aws", "Kafka", "FluentBit", "Fcm", "Redis1", "Redis2", "Redis3", "RedisBus1", "RedisBus2", "RedisBus3",
             "Dashboard", "Otlp", "ResourceService",
         ];
+        path = Path.GetFullPath(path);
         var ports = names.Zip(FreePorts.Take(names.Length)).ToDictionary(pair => pair.First, pair => pair.Second);
         var dataPath = Directory.CreateTempSubdirectory("chat-smoke-").FullName;
         string[] command = path.EndsWith(".dll", StringComparison.OrdinalIgnoreCase) ? ["dotnet", path] : [path];
@@ -51,7 +52,7 @@ public sealed class AppHostProcess : IAsyncDisposable
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-            WorkingDirectory = Path.GetDirectoryName(Path.GetFullPath(path))!,
+            WorkingDirectory = Path.GetDirectoryName(path)!,
         };
         foreach (var (name, port) in ports)
             start.Environment[$"Ports__{name}"] = port.ToString(System.Globalization.CultureInfo.InvariantCulture);
@@ -75,7 +76,23 @@ public sealed class AppHostProcess : IAsyncDisposable
         var appHost = new AppHostProcess(process, endpoints, dataPath);
         process.OutputDataReceived += (_, line) => appHost.Keep(line.Data);
         process.ErrorDataReceived += (_, line) => appHost.Keep(line.Data);
-        process.Start();
+        // The kernel's parent-death signal follows the thread that started the child (prctl(2), PR_SET_PDEATHSIG), so that thread lasts as long as the child.
+        var started = new TaskCompletionSource();
+        new Thread(() =>
+        {
+            try
+            {
+                process.Start();
+                started.SetResult();
+                process.WaitForExit();
+            }
+            catch (Exception error) when (!started.Task.IsCompleted)
+            {
+                started.SetException(error);
+            }
+        })
+        { IsBackground = true, Name = "AppHost" }.Start();
+        started.Task.GetAwaiter().GetResult();
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
         return appHost;
