@@ -120,7 +120,7 @@ public sealed class DurabilityTests : IDisposable
     }
 
     private static Task CreateAsync(IAmazonDynamoDB client) => client.CreateTableAsync(
-        new CreateTableRequest("durable", [new("pk", KeyType.HASH)], [new("pk", ScalarAttributeType.S)], null)
+        new CreateTableRequest("durable", [new("pk", Amazon.DynamoDBv2.KeyType.HASH)], [new("pk", ScalarAttributeType.S)], null)
         {
             BillingMode = BillingMode.PAY_PER_REQUEST,
             StreamSpecification = new() { StreamEnabled = true, StreamViewType = Amazon.DynamoDBv2.StreamViewType.NEW_AND_OLD_IMAGES },

@@ -121,7 +121,7 @@ public sealed class DurabilityTests : IDisposable
         await running.CreateAsync();
         await running.RunAsync("UpdateTimeToLive", """{"TableName":"rooms","TimeToLiveSpecification":{"AttributeName":"expiresAt","Enabled":true}}""");
         var expiry = _time.GetUtcNow().ToUnixTimeSeconds() + 60;
-        await running.RunAsync("PutItem", $$$"""{"TableName":"rooms","Item":{"id":{"S":"1"},"expiresAt":{"N":"{{{expiry}}}"}}}""");
+        await running.RunAsync("PutItem", $$$$"""{"TableName":"rooms","Item":{"id":{"S":"1"},"expiresAt":{"N":"{{{{expiry}}}}"}}}""");
         await running.RunAsync("PutItem", """{"TableName":"rooms","Item":{"id":{"S":"2"},"expiresAt":{"S":"no number"}}}""");
         running.Store.Sweep().ShouldBe(0);
         _time.Advance(TimeSpan.FromSeconds(62));
@@ -210,10 +210,10 @@ public sealed class DurabilityTests : IDisposable
             """);
 
         public Task PutAsync(int id, string text = "") =>
-            RunAsync("PutItem", $$$"""{"TableName":"rooms","Item":{"id":{"S":"{{{id}}}"},"n":{"N":"{{{id}}}"},"text":{"S":"{{{text}}}"}}}""");
+            RunAsync("PutItem", $$$$"""{"TableName":"rooms","Item":{"id":{"S":"{{{{id}}}}"},"n":{"N":"{{{{id}}}}"},"text":{"S":"{{{{text}}}}"}}}""");
 
         public async Task<string?> GetAsync(int id) =>
-            (await RunAsync("GetItem", $$$"""{"TableName":"rooms","Key":{"id":{"S":"{{{id}}}"}}}""")).RootElement.TryGetProperty("Item", out var item)
+            (await RunAsync("GetItem", $$$$"""{"TableName":"rooms","Key":{"id":{"S":"{{{{id}}}}"}}}""")).RootElement.TryGetProperty("Item", out var item)
                 ? item.GetProperty("n").GetProperty("N").GetString()
                 : null;
 
