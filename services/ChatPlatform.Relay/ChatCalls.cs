@@ -1,0 +1,75 @@
+using System.Text;
+using ChatPlatform.Contracts.Protos.Chat.V1;
+using ChatPlatform.Relay.Sockets;
+using Google.Protobuf;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Microsoft.Extensions.Options;
+
+namespace ChatPlatform.Relay;
+
+/// <summary>The API servers' gRPC, called in a user's name with the user's own token. Thread-safe. Calls throw <see cref="RpcException"/>.</summary>
+internal sealed class ChatCalls : IDisposable
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
+
+    private readonly GrpcChannel _channel;
+    private readonly ChatService.ChatServiceClient _client;
+    private readonly TimeProvider _time;
+
+    public ChatCalls(IOptions<ApiOptions> options, TimeProvider time)
+    {
+        _time = time;
+        _channel = GrpcChannel.ForAddress(options.Value.GrpcAddress, new GrpcChannelOptions
+        {
+            HttpHandler = new SocketsHttpHandler
+            {
+                EnableMultipleHttp2Connections = true,
+                ConnectTimeout = TimeSpan.FromSeconds(2),
+                KeepAlivePingDelay = TimeSpan.FromSeconds(5),
+                KeepAlivePingTimeout = TimeSpan.FromSeconds(5),
+                // Spreads calls over the servers behind the address and finds new ones.
+                PooledConnectionLifetime = TimeSpan.FromMinutes(1),
+            },
+        });
+        _client = new ChatService.ChatServiceClient(_channel);
+    }
+
+    /// <summary>Sends a message; tried twice when a server goes away, which <c>clientMessageId</c> makes safe.</summary>
+    public async Task<Message> SendAsync(string token, ClientFrame frame)
+    {
+        var request = new SendMessageRequest
+        {
+            RoomId = frame.RoomId ?? "",
+            ClientMessageId = frame.ClientMessageId ?? "",
+            Kind = frame.Kind ?? "",
+            Text = frame.Text ?? "",
+            PayloadJson = frame.Payload is { } payload ? ByteString.CopyFrom(payload.GetRawText(), Encoding.UTF8) : ByteString.Empty,
+        };
+        try
+        {
+            return (await _client.SendMessageAsync(request, Call(token))).Message;
+        }
+        catch (RpcException error) when (error.StatusCode is StatusCode.Unavailable && CodeOf(error) is null)
+        {
+            return (await _client.SendMessageAsync(request, Call(token))).Message;
+        }
+    }
+
+    public async Task<GetLogResponse> GetLogAsync(string token, string roomId, long after, int limit, CancellationToken cancellationToken) =>
+        await _client.GetLogAsync(new GetLogRequest { RoomId = roomId, After = after, Limit = limit }, Call(token).WithCancellationToken(cancellationToken));
+
+    public async Task ReadAsync(string token, string roomId, long seq) =>
+        await _client.SetReadPositionAsync(new SetReadPositionRequest { RoomId = roomId, Seq = seq }, Call(token));
+
+    public async Task NotifyTypingAsync(string token, string roomId) =>
+        await _client.NotifyTypingAsync(new NotifyTypingRequest { RoomId = roomId }, Call(token));
+
+    /// <summary>The API's own code of a refusal, e.g. <c>room_not_found</c>; null when the call did not reach it.</summary>
+    public static string? CodeOf(RpcException error) => error.Trailers.GetValue("chat-error-code");
+
+    public void Dispose() => _channel.Dispose();
+
+    private CallOptions Call(string token) =>
+        new(new Metadata { { "authorization", "Bearer " + token } }, (_time.GetUtcNow() + Deadline).UtcDateTime);
+}

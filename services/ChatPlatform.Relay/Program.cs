@@ -1,0 +1,22 @@
+using ChatPlatform.Relay;
+using ChatPlatform.Relay.Delivery;
+using ChatPlatform.Relay.Sessions;
+using ChatPlatform.Relay.Sockets;
+using ChatPlatform.ServiceDefaults;
+using ChatPlatform.ServiceDefaults.Authentication;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.AddServiceDefaults();
+builder.AddGrpcPort();
+builder.AddChatAuthentication();
+builder.AddRedis();
+builder.AddRelay();
+
+var app = builder.Build();
+app.UseWebSockets();
+app.MapDefaultEndpoints();
+app.MapGet("/v1/ws", (HttpContext http, SocketEndpoint sockets) => sockets.HandleAsync(http)).AllowAnonymous();
+app.MapGrpcHealthChecksService().AllowAnonymous();
+app.MapGrpcService<RelayGrpcService>().AllowAnonymous();
+
+app.Run();
