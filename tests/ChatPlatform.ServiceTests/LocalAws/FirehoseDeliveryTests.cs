@@ -72,7 +72,7 @@ public sealed class FirehoseDeliveryTests
         },
     };
 
-    private static Record Record(string line) => new() { Data = new MemoryStream(Encoding.UTF8.GetBytes(line)) };
+    private static Amazon.KinesisFirehose.Model.Record Record(string line) => new() { Data = new MemoryStream(Encoding.UTF8.GetBytes(line)) };
 
     private static async Task<IReadOnlyList<(string Key, string Text)>> LinesAsync(ObjectStorageProcess storage, int lines)
     {
