@@ -29,13 +29,13 @@ internal sealed class EventServices : IAsyncDisposable
 
     public async Task StartKafkaAsync()
     {
-        Kafka = StartingThread.StartService("services/local/ChatPlatform.LocalKafka", LocalKafka(KafkaPort, _kafkaHealth));
+        Kafka = ServiceProcess.StartService("services/local/ChatPlatform.LocalKafka", LocalKafka(KafkaPort, _kafkaHealth));
         await Kafka.WaitForHealthAsync($"http://127.0.0.1:{_kafkaHealth}/health");
     }
 
     public async Task StartForwarderAsync(double stallSeconds = 60)
     {
-        Forwarder = StartingThread.StartService(
+        Forwarder = ServiceProcess.StartService(
             "services/local/ChatPlatform.Forwarder",
             new Dictionary<string, string?>
             {

@@ -43,7 +43,7 @@ public sealed class FcmEmulatorTests(FcmEmulatorTests.Emulator emulator) : IClas
 
         public Task InitializeAsync()
         {
-            _process = StartingThread.StartService("services/local/ChatPlatform.FcmEmulator", new Dictionary<string, string?> { ["ASPNETCORE_URLS"] = Url });
+            _process = ServiceProcess.StartService("services/local/ChatPlatform.FcmEmulator", new Dictionary<string, string?> { ["ASPNETCORE_URLS"] = Url });
             return _process.WaitForHealthAsync(Url + "/health");
         }
 

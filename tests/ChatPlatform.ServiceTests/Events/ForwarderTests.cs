@@ -132,14 +132,14 @@ public sealed class ForwarderTests
     {
         await using var services = new EventServices();
         await services.StartKafkaAsync();
-        await using var second = StartingThread.StartService("services/local/ChatPlatform.LocalKafka", EventServices.LocalKafka(services.KafkaPort, ServiceProcess.FreePort()));
+        await using var second = ServiceProcess.StartService("services/local/ChatPlatform.LocalKafka", EventServices.LocalKafka(services.KafkaPort, ServiceProcess.FreePort()));
         await WaitForEndAsync(second);
         second.ExitCode.ShouldBe(1);
         second.Output.ShouldContain($"127.0.0.1:{services.KafkaPort} (KAFKA_PORT) cannot be used");
 
         var file = Path.GetTempFileName();
         await File.WriteAllTextAsync(file, "service:\n  storage.path: /nowhere\n  hot_reload: on\npipeline: {}\n");
-        await using var wrong = StartingThread.StartService("services/local/ChatPlatform.Forwarder", new Dictionary<string, string?>(), "--config", file);
+        await using var wrong = ServiceProcess.StartService("services/local/ChatPlatform.Forwarder", new Dictionary<string, string?>(), "--config", file);
         await WaitForEndAsync(wrong);
         File.Delete(file);
         wrong.ExitCode.ShouldBe(1);

@@ -26,14 +26,14 @@ public sealed class NotifierTests
         table.Muted.Add("u2");
         await services.StartKafkaAsync();
         var fcmUrl = $"http://127.0.0.1:{ServiceProcess.FreePort()}";
-        await using var fcm = StartingThread.StartService("services/local/ChatPlatform.FcmEmulator", new Dictionary<string, string?> { ["ASPNETCORE_URLS"] = fcmUrl });
+        await using var fcm = ServiceProcess.StartService("services/local/ChatPlatform.FcmEmulator", new Dictionary<string, string?> { ["ASPNETCORE_URLS"] = fcmUrl });
         await fcm.WaitForHealthAsync(fcmUrl + "/health");
         (await Http.PutAsJsonAsync(fcmUrl + "/_fcm/devices/token-gone", new { unregistered = true })).EnsureSuccessStatusCode();
         (await Http.PostAsJsonAsync(fcmUrl + "/_fcm/faults", new { error = "503", count = 2, token = "token-1" })).EnsureSuccessStatusCode();
         (await Http.PostAsJsonAsync(fcmUrl + "/_fcm/faults", new { error = "429", count = 1, retryAfterSeconds = 1, token = "token-2" })).EnsureSuccessStatusCode();
 
         var notifierUrl = $"http://127.0.0.1:{ServiceProcess.FreePort()}";
-        await using var notifier = StartingThread.StartService(
+        await using var notifier = ServiceProcess.StartService(
             "services/ChatPlatform.Notifier",
             new Dictionary<string, string?>
             {

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
@@ -9,7 +8,6 @@ namespace ChatPlatform.ServiceTests.Lambda;
 /// <summary>An emulator as a process, its folder, and the streams it reads; what a test needs of one, and nothing shared between tests.</summary>
 public sealed class EmulatorFixture : IAsyncDisposable
 {
-    private static readonly BlockingCollection<Action> Starter = StartStarter();
 
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(60) };
     private readonly Dictionary<string, string?> _environment;
@@ -126,24 +124,7 @@ public sealed class EmulatorFixture : IAsyncDisposable
         Directory.Delete(Folder, recursive: true);
     }
 
-    private ServiceProcess Start()
-    {
-        // The kernel's parent-death signal is the starting thread's, not the process's (prctl(2)): a pool thread's end would kill the emulator.
-        var started = new TaskCompletionSource<ServiceProcess>();
-        Starter.Add(() => started.SetResult(ServiceProcess.StartService("services/local/ChatPlatform.LambdaEmulator", _environment)));
-        return started.Task.Result;
-    }
-
-    private static BlockingCollection<Action> StartStarter()
-    {
-        var actions = new BlockingCollection<Action>(16);
-        new Thread(() =>
-        {
-            foreach (var action in actions.GetConsumingEnumerable())
-                action();
-        }) { IsBackground = true, Name = "process starter" }.Start();
-        return actions;
-    }
+    private ServiceProcess Start() => ServiceProcess.StartService("services/local/ChatPlatform.LambdaEmulator", _environment);
 
     public sealed record Batch(int Pid, string[] Sequence, string[] Keys, long Began, long Ended);
 }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Amazon.KinesisFirehose;
 using Amazon.Runtime;
 using Amazon.S3;
@@ -46,7 +45,7 @@ public sealed class ObjectStorageProcess : IAsyncDisposable
 
     public async Task<ObjectStorageProcess> StartAsync()
     {
-        _process = await StartingThread.RunAsync(() => ServiceProcess.StartService("services/local/ChatPlatform.LocalAws", _settings));
+        _process = ServiceProcess.StartService("services/local/ChatPlatform.LocalAws", _settings);
         await _process.WaitForHealthAsync($"{Url}/health");
         return this;
     }
@@ -67,38 +66,6 @@ public sealed class ObjectStorageProcess : IAsyncDisposable
             await _process.DisposeAsync();
         if (_folder is not null)
             Directory.Delete(_folder, recursive: true);
-    }
-}
-
-/// <summary>
-/// Starts processes on a thread that never ends. The kernel's parent-death signal follows the thread that started a process, not the whole parent (prctl(2),
-/// PR_SET_PDEATHSIG), and the test runner's threads come and go.
-/// </summary>
-internal static class StartingThread
-{
-    private static readonly BlockingCollection<Action> Work = new(boundedCapacity: 64);
-
-    static StartingThread() => new Thread(() =>
-    {
-        foreach (var start in Work.GetConsumingEnumerable())
-            start();
-    }) { IsBackground = true, Name = "process starts" }.Start();
-
-    public static Task<ServiceProcess> RunAsync(Func<ServiceProcess> start)
-    {
-        var started = new TaskCompletionSource<ServiceProcess>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Work.Add(() =>
-        {
-            try
-            {
-                started.SetResult(start());
-            }
-            catch (Exception error)
-            {
-                started.SetException(error);
-            }
-        });
-        return started.Task;
     }
 }
 

@@ -168,18 +168,21 @@ internal sealed class DashboardServiceHost(
 
         var npm = Path.GetFullPath(Path.Combine(tool, "..", "..", "..", "..", ".."));
         var target = Path.Combine(npm, ".aspire");
+        var home = Directory.CreateDirectory(Path.Combine(target, "home")).FullName;
         logger.LogInformation("Unpacking the dashboard into {Folder}.", target);
         using var setup = Process.Start(new ProcessStartInfo(tool, ["setup", "--install-path", target, "--non-interactive", "--nologo"])
         {
-            Environment = { ["HOME"] = Path.Combine(target, "home"), ["ASPIRE_CLI_TELEMETRY_OPTOUT"] = "true", ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1" },
+            Environment = { ["HOME"] = home, ["ASPIRE_CLI_TELEMETRY_OPTOUT"] = "true", ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1" },
             RedirectStandardOutput = true,
+            RedirectStandardError = true,
         })!;
         var output = setup.StandardOutput.ReadToEndAsync(cancellationToken);
+        var errors = setup.StandardError.ReadToEndAsync(cancellationToken);
         await setup.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
         var program = DashboardSettings.Find(folder);
         if (program is null)
         {
-            logger.LogWarning("The dashboard could not be unpacked: {Output}", (await output.ConfigureAwait(false)).Trim());
+            logger.LogWarning("The dashboard could not be unpacked: {Output}", $"{await output.ConfigureAwait(false)}{await errors.ConfigureAwait(false)}".Trim());
         }
 
         return program;
