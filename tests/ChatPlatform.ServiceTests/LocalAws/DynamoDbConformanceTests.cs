@@ -160,7 +160,8 @@ public sealed class DynamoDbConformanceTests(LocalAwsFixture aws) : IClassFixtur
                     var page = await Db.QueryAsync(new QueryRequest(table)
                     {
                         IndexName = index,
-                        KeyConditionExpression = condition.Replace("p ", index == "byQ" ? "g " : "p ", StringComparison.Ordinal).Replace("q", index is null ? "q" : "r", StringComparison.Ordinal),
+                        KeyConditionExpression = System.Text.RegularExpressions.Regex.Replace(condition, @"(?<!:)\b[pq]\b",
+                            name => (name.Value, index) switch { ("p", "byQ") => "g", ("q", not null) => "r", _ => name.Value }),
                         ExpressionAttributeValues = Used(condition, """{":p":{"S":"p"},":2":{"N":"2"},":10":{"N":"10"}}"""),
                         ScanIndexForward = forward,
                         Limit = limit,
