@@ -50,7 +50,8 @@ public sealed class DurabilityTests : IDisposable
 
         var log = Directory.GetFiles(Path.Combine(_folder, "dynamodb"), "log-*.wal").Single();
         var whole = await File.ReadAllBytesAsync(log);
-        for (var cut = 1; cut < 60; cut += 3)
+        // The last frame is 48 bytes long.
+        for (var cut = 1; cut < 48; cut += 3)
         {
             foreach (var newer in Directory.GetFiles(Path.Combine(_folder, "dynamodb")))
                 File.Delete(newer);
