@@ -33,11 +33,13 @@ internal sealed partial class DynamoDbService
         var start = ReadStartKey(request, source);
         if (start is not null && !start.AsSpan().StartsWith(prefix))
             throw DynamoDbErrors.Validation("The provided starting key is outside query boundaries based on provided conditions");
-        var first = start is not null && (!forward || start.AsSpan().SequenceCompareTo(from) > 0) ? start : null;
+        // The nearer of the range's end and the place to go on from; the entry at that place was given already.
+        var edge = forward ? from : Above(condition, prefix, source);
+        var resumes = start is not null && (edge is null || start.AsSpan().SequenceCompareTo(edge) is var order && (forward ? order >= 0 : order < 0));
         var range = new Range(
             Forward: forward,
-            From: forward ? first ?? from : first ?? Above(condition, prefix, source),
-            Inclusive: first is null,
+            From: resumes ? start : edge,
+            Inclusive: !resumes,
             Contains: (key, item) =>
             {
                 if (!key.AsSpan().StartsWith(prefix))
