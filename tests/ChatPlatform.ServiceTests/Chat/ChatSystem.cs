@@ -37,6 +37,7 @@ public sealed class ChatSystem : IAsyncLifetime
         var aws = $"http://127.0.0.1:{ServiceProcess.FreePort()}";
         var redis = RedisCluster.StartAsync();
         var local = Start("services/local/ChatPlatform.LocalAws", new() { ["ASPNETCORE_URLS"] = aws });
+        _processes.Add(local);
         Dynamo = new AmazonDynamoDBClient(new BasicAWSCredentials("local", "local"), new AmazonDynamoDBConfig { ServiceURL = aws, AuthenticationRegion = "ap-northeast-2" });
         await local.WaitForHealthAsync(aws + "/health");
         foreach (var table in ChatTables.All)
@@ -59,6 +60,7 @@ public sealed class ChatSystem : IAsyncLifetime
             var (url, grpc) = (Loopback(), Loopback());
             (Apis[i], ApiGrpc[i]) = (url, grpc);
             var api = Start("services/ChatPlatform.Api", new(_shared) { ["ASPNETCORE_URLS"] = url.ToString(), ["GRPC_PORT"] = grpc.Port.ToString() });
+            _processes.Add(api);
             started.Add(api.WaitForHealthAsync(url + "health"));
         }
 
@@ -66,13 +68,14 @@ public sealed class ChatSystem : IAsyncLifetime
         {
             RelayProcesses[i] = StartRelay(i, out var url);
             Relays[i] = url;
+            _processes.Add(RelayProcesses[i]);
             started.Add(RelayProcesses[i].WaitForHealthAsync(url + "health"));
         }
 
         await Task.WhenAll(started);
     }
 
-    /// <summary>A relay that talks to API server <paramref name="index"/>, with settings that make its limits testable in little time.</summary>
+    /// <summary>A relay that talks to API server <paramref name="index"/>, with settings that make its limits testable in little time. The caller disposes it.</summary>
     public ServiceProcess StartRelay(int index, out Uri url, params (string Key, string Value)[] settings)
     {
         url = Loopback();
@@ -109,13 +112,10 @@ public sealed class ChatSystem : IAsyncLifetime
         Directory.Delete(_spool, recursive: true);
     }
 
-    private ServiceProcess Start(string folder, Dictionary<string, string?> environment)
+    private static ServiceProcess Start(string folder, Dictionary<string, string?> environment)
     {
         environment["ASPNETCORE_ENVIRONMENT"] = "Development";
-        var process = ServiceProcess.StartService(folder, environment);
-        lock (_processes)
-            _processes.Add(process);
-        return process;
+        return ServiceProcess.StartService(folder, environment);
     }
 
     private static Uri Loopback() => new($"http://127.0.0.1:{ServiceProcess.FreePort()}/");
