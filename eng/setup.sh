@@ -117,9 +117,9 @@ setup_npm() {
   rm -rf "$SETUP_NPM/node_modules"
   # An optional package that cannot be had is no failure to npm; it is one here.
   if ! (cd "$SETUP_NPM" && npm ci --no-audit --no-fund --loglevel=http) >"$log" 2>&1 </dev/null || [[ ! -x $SETUP_ASPIRE ]]; then
-    # What npm puts in front of every error line, and its pointer to a log, help nobody.
-    cause=$(grep -E '^npm (error|ERR!|http fetch GET [45])|ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN' "$log" | grep -v -E 'complete log|A complete' |
-      sed -E 's/^npm (error|ERR!) ?//; s/^code //' | awk 'NF' | head -n2 | paste -sd' ' -)
+    # The first line that names a cause, without npm's own words around it.
+    cause=$(grep -m1 -E 'ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|ENOSPC|EINTEGRITY|http fetch GET [45]' "$log" || grep -E '^npm (error|ERR!)' "$log" || true)
+    cause=$(head -n1 <<<"$cause" | sed -E 's/^npm (error|ERR!|http fetch) ?//; s/ attempt [0-9]+ / /')
     rm -f "$log"
     setup_fail "npm ci in eng/npm failed (${cause:-npm installed nothing and gave no reason})" \
       'check the network and the registry (npm config get registry), then run the same command again'

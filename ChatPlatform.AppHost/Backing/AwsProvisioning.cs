@@ -2,6 +2,7 @@ using Amazon.DynamoDBv2;
 using Amazon.DynamoDBv2.Model;
 using Amazon.KinesisFirehose;
 using Amazon.KinesisFirehose.Model;
+using Amazon.Runtime;
 using Amazon.S3;
 using Amazon.S3.Model;
 using ChatPlatform.Contracts.Tables;
@@ -15,7 +16,7 @@ internal static class AwsProvisioning
     /// <summary>Makes the tables that are missing, with their indexes, streams and time to live, and returns when all are <c>ACTIVE</c>.</summary>
     public static async Task EnsureTablesAsync(AwsEdge aws, IReadOnlyList<TableSchema> tables, ILogger log, CancellationToken cancellationToken)
     {
-        using var client = await aws.ConnectAsync((credentials, AmazonDynamoDBConfig config) => new AmazonDynamoDBClient(credentials, config), cancellationToken);
+        using var client = await aws.ConnectAsync((AWSCredentials credentials, AmazonDynamoDBConfig config) => new AmazonDynamoDBClient(credentials, config), cancellationToken);
         foreach (var table in tables)
         {
             try
@@ -23,7 +24,7 @@ internal static class AwsProvisioning
                 await client.CreateTableAsync(table.ToRequest(), cancellationToken);
                 log.LogInformation("made table {Table}", table.Name);
             }
-            catch (ResourceInUseException)
+            catch (Amazon.DynamoDBv2.Model.ResourceInUseException)
             {
                 log.LogInformation("table {Table} is there", table.Name);
             }
@@ -38,14 +39,14 @@ internal static class AwsProvisioning
     /// <summary>The ARN of the newest stream of a table.</summary>
     public static async Task<string> StreamArnAsync(AwsEdge aws, string table, CancellationToken cancellationToken)
     {
-        using var client = await aws.ConnectAsync((credentials, AmazonDynamoDBConfig config) => new AmazonDynamoDBClient(credentials, config), cancellationToken);
+        using var client = await aws.ConnectAsync((AWSCredentials credentials, AmazonDynamoDBConfig config) => new AmazonDynamoDBClient(credentials, config), cancellationToken);
         return (await client.DescribeTableAsync(table, cancellationToken)).Table.LatestStreamArn;
     }
 
     /// <summary>Makes a bucket if it is missing.</summary>
     public static async Task EnsureBucketAsync(AwsEdge aws, string bucket, CancellationToken cancellationToken)
     {
-        using var client = await aws.ConnectAsync((credentials, AmazonS3Config config) =>
+        using var client = await aws.ConnectAsync((AWSCredentials credentials, AmazonS3Config config) =>
         {
             config.ForcePathStyle = true;
             return new AmazonS3Client(credentials, config);
@@ -63,7 +64,7 @@ internal static class AwsProvisioning
     /// <summary>Makes a delivery stream if it is missing.</summary>
     public static async Task EnsureDeliveryStreamAsync(AwsEdge aws, CreateDeliveryStreamRequest request, CancellationToken cancellationToken)
     {
-        using var client = await aws.ConnectAsync((credentials, AmazonKinesisFirehoseConfig config) => new AmazonKinesisFirehoseClient(credentials, config), cancellationToken);
+        using var client = await aws.ConnectAsync((AWSCredentials credentials, AmazonKinesisFirehoseConfig config) => new AmazonKinesisFirehoseClient(credentials, config), cancellationToken);
         try
         {
             await client.CreateDeliveryStreamAsync(request, cancellationToken);

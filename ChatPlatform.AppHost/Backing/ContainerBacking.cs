@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace ChatPlatform.AppHost.Backing;
 
 /// <summary>The same parts as containers: for a desk with a container engine, closer to production, slower to start.</summary>
@@ -17,7 +19,7 @@ internal sealed class ContainerBacking(IDistributedApplicationBuilder builder) :
             .WithEnvironment("KAFKA_NODE_ID", "1")
             .WithEnvironment("KAFKA_PROCESS_ROLES", "broker,controller")
             .WithEnvironment("KAFKA_LISTENERS", "HOST://0.0.0.0:9092,CONTROLLER://0.0.0.0:9093,NETWORK://0.0.0.0:9094")
-            .WithEnvironment("KAFKA_ADVERTISED_LISTENERS", $"HOST://127.0.0.1:{Ports.Kafka},NETWORK://{name}-broker:9094")
+            .WithEnvironment("KAFKA_ADVERTISED_LISTENERS", string.Create(CultureInfo.InvariantCulture, $"HOST://127.0.0.1:{Ports.Kafka},NETWORK://{name}-broker:9094"))
             .WithEnvironment("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "CONTROLLER:PLAINTEXT,HOST:PLAINTEXT,NETWORK:PLAINTEXT")
             .WithEnvironment("KAFKA_CONTROLLER_LISTENER_NAMES", "CONTROLLER")
             .WithEnvironment("KAFKA_INTER_BROKER_LISTENER_NAME", "NETWORK")

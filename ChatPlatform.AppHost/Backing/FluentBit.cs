@@ -6,6 +6,8 @@ internal static class FluentBit
     /// <summary>Fluent Bit's own port of the forward protocol, inside a container.</summary>
     private const int ForwardPort = 24224;
 
+    private const string Loopback = "127.0.0.1";
+
     /// <summary>As a process: <c>fluent-bit</c> where it is installed, else our forwarder, which deletes a chunk only after Kafka has acknowledged it.</summary>
     public static Upstream AddLocal(
         IDistributedApplicationBuilder builder, string name, IResourceBuilder<IResourceWithConnectionString> kafka, int port, string storage)
@@ -16,7 +18,7 @@ internal static class FluentBit
         {
             var agent = builder.AddExecutable(name, program, storage, "--config", configuration)
                 .WithEndpoint(port: port, targetPort: port, scheme: "tcp", name: "forward", env: "FLUENT_PORT", isProxied: false);
-            return Finish(agent, brokers, storage);
+            return Finish(agent, brokers, storage, Loopback);
         }
 
         var forwarder = builder.AddProject<Projects.ChatPlatform_Forwarder>(name, launchProfileName: null)
@@ -24,7 +26,7 @@ internal static class FluentBit
             .WithHttpEndpoint(name: "http")
             .WithEndpoint(port: port, targetPort: port, scheme: "tcp", name: "forward", env: "FLUENT_PORT", isProxied: false)
             .WithHttpHealthCheck("/health", endpointName: "http");
-        return Finish(forwarder, brokers, storage);
+        return Finish(forwarder, brokers, storage, Loopback);
     }
 
     /// <summary>Fluent Bit's own image, its buffer in a volume.</summary>
@@ -34,15 +36,15 @@ internal static class FluentBit
             .WithBindMount(ConfigurationFile(builder), "/fluent-bit/etc/fluent-bit.yaml", isReadOnly: true)
             .WithVolume("chat-fluent-bit", "/var/lib/fluent-bit")
             .WithArgs("--config", "/fluent-bit/etc/fluent-bit.yaml")
-            .WithEndpoint(port: port, targetPort: ForwardPort, scheme: "tcp", name: "forward", env: "FLUENT_PORT")
-            .WithEnvironment("FLUENT_LISTEN", "0.0.0.0");
-        return Finish(agent, brokers, "/var/lib/fluent-bit");
+            .WithEndpoint(port: port, targetPort: ForwardPort, scheme: "tcp", name: "forward", env: "FLUENT_PORT");
+        // Inside its container only; the published port is on this machine's loopback.
+        return Finish(agent, brokers, "/var/lib/fluent-bit", listen: "0.0.0.0");
     }
 
-    private static Upstream Finish<T>(IResourceBuilder<T> agent, ReferenceExpression brokers, string storage)
+    private static Upstream Finish<T>(IResourceBuilder<T> agent, ReferenceExpression brokers, string storage, string listen)
         where T : IResourceWithEnvironment, IResourceWithEndpoints
     {
-        agent.WithEnvironment("KAFKA_BROKERS", brokers).WithEnvironment("STORAGE_PATH", storage);
+        agent.WithEnvironment("KAFKA_BROKERS", brokers).WithEnvironment("STORAGE_PATH", storage).WithEnvironment("FLUENT_LISTEN", listen);
         return new Upstream(ReferenceExpression.Create($"tcp://127.0.0.1:{agent.GetEndpoint("forward").Property(EndpointProperty.Port)}"));
     }
 

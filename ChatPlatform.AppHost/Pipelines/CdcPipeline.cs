@@ -31,6 +31,7 @@ internal static class CdcPipeline
         for (var i = 0; i < arguments.Length; i++)
             lambda.WithEnvironment($"{settings}Arguments__{i}", arguments[i]);
         lambda.WithEnvironment(settings + "Environment__DELIVERY_STREAM", deliveryStream);
+        lambda.WithEnvironment(settings + "Environment__KIND_FIELD", "type");
 
         var interval = builder.Configuration["Lake:BufferSeconds"] is { Length: > 0 } seconds ? int.Parse(seconds) : 60;
         builder.AddSetupStep($"{name}-pipeline", async (log, cancellationToken) =>

@@ -5,8 +5,13 @@ using ChatPlatform.CdcLambda.Streams;
 
 // A custom runtime's bootstrap: read the settings, then answer one invocation after the other until the platform ends the process.
 using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false }) { Timeout = Timeout.InfiniteTimeSpan };
-var runtime = new LambdaRuntime(http, Environment.GetEnvironmentVariable("AWS_LAMBDA_RUNTIME_API"));
+if (Environment.GetEnvironmentVariable("AWS_LAMBDA_RUNTIME_API") is not { Length: > 0 } address)
+{
+    Console.Error.WriteLine("AWS_LAMBDA_RUNTIME_API is not set; it must be the host:port of the Lambda Runtime API, which only Lambda or its emulator gives.");
+    return 1;
+}
 
+var runtime = new LambdaRuntime(http, address);
 CdcSettings settings;
 try
 {

@@ -60,7 +60,7 @@ public sealed partial class SpoolLog : IAsyncDisposable
         get
         {
             lock (_gate)
-                return _end - Passed();
+                return _end - LowestPosition();
         }
     }
 
@@ -127,7 +127,7 @@ public sealed partial class SpoolLog : IAsyncDisposable
         {
             var cursor = SpoolCursor.Open(this, Path.Combine(Folder, name + ".cursor"), _segments[0].Start, _end);
             _cursors.Add(cursor);
-            _lastPassed = Passed();
+            _lastPassed = LowestPosition();
             _reserved = _end - _lastPassed;
             return cursor;
         }
@@ -209,7 +209,7 @@ public sealed partial class SpoolLog : IAsyncDisposable
         lock (_gate)
         {
             cursor.Position = position;
-            var passed = Passed();
+            var passed = LowestPosition();
             _reserved = Math.Max(0, _reserved - (passed - _lastPassed));
             _lastPassed = passed;
             while (_segments.Count > 1 && _segments[0].End <= passed)
@@ -223,7 +223,7 @@ public sealed partial class SpoolLog : IAsyncDisposable
     }
 
     /// <summary>The lowest position of all cursors. Called under the lock.</summary>
-    private long Passed() => _cursors.Count == 0 ? _segments[0].Start : _cursors.Min(c => c.Position);
+    private long LowestPosition() => _cursors.Count == 0 ? _segments[0].Start : _cursors.Min(c => c.Position);
 
     private async ValueTask ReserveAsync(int bytes, CancellationToken cancellationToken)
     {

@@ -3,7 +3,8 @@ using System.Globalization;
 namespace ChatPlatform.Smoke;
 
 /// <summary>
-/// The command line: <c>--apphost PATH</c> starts the system and stops it at the end; <c>--gateway URL --aws URL --kafka HOST:PORT --fcm URL [--dashboard URL] [--dashboard-key KEY]</c>
+/// The command line: <c>--apphost PATH</c> starts the system and stops it at the end; <c>--gateway URL --aws URL --kafka HOST:PORT --fcm URL [--dashboard
+/// URL] [--dashboard-key KEY]</c>
 /// takes one that runs. Both take <c>--conversation PATH</c> and <c>--patience SECONDS</c>.
 /// </summary>
 public sealed record SmokeArguments(string? AppHost, SystemEndpoints? Running, string Conversation, TimeSpan Patience)

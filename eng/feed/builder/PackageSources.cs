@@ -80,12 +80,12 @@ internal sealed class PackageSources : IDisposable
     private async Task<string> PackageBaseAddressAsync(string location)
     {
         using var index = await GetAsync(location, location) ?? throw Unreachable(location, "answers 404 for its service index");
-        if (index.RootElement.TryGetProperty("resources", out var resources))
+        if (index.RootElement.ValueKind == JsonValueKind.Object && index.RootElement.TryGetProperty("resources", out var resources))
         {
             foreach (var resource in resources.EnumerateArray())
             {
-                if (resource.GetProperty("@type").GetString() == "PackageBaseAddress/3.0.0")
-                    return resource.GetProperty("@id").GetString()!.TrimEnd('/');
+                if (resource.TryGetProperty("@type", out var type) && type.ToString() == "PackageBaseAddress/3.0.0" && resource.TryGetProperty("@id", out var id))
+                    return id.ToString().TrimEnd('/');
             }
         }
 
@@ -95,8 +95,11 @@ internal sealed class PackageSources : IDisposable
     private async Task<bool> ServesAsync(string location, string packages, Substitute substitute)
     {
         using var versions = await GetAsync(location, $"{packages}/{substitute.Id.ToLowerInvariant()}/index.json");
-        return versions is not null && versions.RootElement.GetProperty("versions").EnumerateArray()
-            .Any(version => string.Equals(version.GetString(), substitute.Version, StringComparison.OrdinalIgnoreCase));
+        if (versions is null)
+            return false;
+        if (versions.RootElement.ValueKind != JsonValueKind.Object || !versions.RootElement.TryGetProperty("versions", out var list))
+            throw Unreachable(location, $"answers for {substitute.Id} with no list of versions");
+        return list.EnumerateArray().Any(version => string.Equals(version.ToString(), substitute.Version, StringComparison.OrdinalIgnoreCase));
     }
 
     /// <summary>The document, or null where the source says 404. One failure is tried again.</summary>

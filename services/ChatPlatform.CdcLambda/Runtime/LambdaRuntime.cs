@@ -13,12 +13,9 @@ internal readonly record struct Invocation(string RequestId, ReadOnlyMemory<byte
 /// <summary>A client of the Lambda Runtime API (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html). Handles one invocation at a time.</summary>
 /// <param name="http">A client without a timeout: <c>next</c> waits as long as there is nothing to do.</param>
 /// <param name="address"><c>host:port</c> of the API, from <c>AWS_LAMBDA_RUNTIME_API</c>.</param>
-internal sealed class LambdaRuntime(HttpClient http, string? address)
+internal sealed class LambdaRuntime(HttpClient http, string address)
 {
-    private readonly string _base = string.IsNullOrEmpty(address)
-        ? throw new InvalidSettingException("AWS_LAMBDA_RUNTIME_API is not set; it must be the host:port of the Lambda Runtime API, which only Lambda or its emulator gives.")
-        : $"http://{address}/2018-06-01/runtime";
-
+    private readonly string _base = $"http://{address}/2018-06-01/runtime";
     private readonly LineBuffer _event = new(256 * 1024);
     private readonly LineBuffer _answer = new(4 * 1024);
 

@@ -9,7 +9,8 @@ internal static class UpstreamHealth
     private const string Client = "upstream-health";
 
     /// <summary>
-    /// Readiness shows whether the API and a relay answer. When they do not, the gateway is <em>degraded</em> and still ready (200): taking it out of rotation would turn
+    /// Readiness shows whether the API and a relay answer. When they do not, the gateway is <em>degraded</em> and still ready (200): taking it out of
+    /// rotation would turn
     /// its clear 502 into a refused connection and help nobody.
     /// </summary>
     public static void AddUpstreamHealth(this WebApplicationBuilder builder)

@@ -14,7 +14,10 @@ internal static class ProblemExtensions
             await GatewayProblem.NotFound.WriteAsync(context);
     });
 
-    /// <summary>In the proxy pipeline: turns a failure to get an answer into a problem document, and refuses a declared body that is over the limit before a byte is read.</summary>
+    /// <summary>
+    /// In the proxy pipeline: turns a failure to get an answer into a problem document, and refuses a declared body that is over the limit before a byte
+    /// is read.
+    /// </summary>
     public static void UseUpstreamProblems(this IReverseProxyApplicationBuilder proxy) => proxy.Use(async (context, next) =>
     {
         var route = context.GetReverseProxyFeature().Route;

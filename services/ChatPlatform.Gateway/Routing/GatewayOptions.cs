@@ -2,7 +2,10 @@ using Microsoft.Extensions.Options;
 
 namespace ChatPlatform.Gateway.Routing;
 
-/// <summary>Where the gateway sends what it accepts; bound from the section <c>Gateway</c> (environment <c>Gateway__Api</c>, …). A wrong value stops the service at start.</summary>
+/// <summary>
+/// Where the gateway sends what it accepts; bound from the section <c>Gateway</c> (environment <c>Gateway__Api</c>, …). A wrong value stops the service
+/// at start.
+/// </summary>
 public sealed class GatewayOptions
 {
     public const string Section = "Gateway";

@@ -5,7 +5,8 @@ using Yarp.ReverseProxy.Forwarder;
 namespace ChatPlatform.Gateway.Routing;
 
 /// <summary>
-/// The routes and clusters of the front door. What is not listed is not reachable from outside: <c>/internal/*</c> above all, which services call on the API directly.
+/// The routes and clusters of the front door. What is not listed is not reachable from outside: <c>/internal/*</c> above all, which services call on the
+/// API directly.
 /// </summary>
 internal static class RouteTable
 {
@@ -15,7 +16,8 @@ internal static class RouteTable
     public const string ApiGrpc = "api-grpc";
 
     /// <summary>
-    /// Bytes of a REST body that are passed on. The API's own limit of 64 KiB is what a client meets; this one only keeps a client from pushing megabytes through
+    /// Bytes of a REST body that are passed on. The API's own limit of 64 KiB is what a client meets; this one only keeps a client from pushing megabytes
+    /// through
     /// before the API's answer reaches it.
     /// </summary>
     public const long MaxBodyBytes = 1024 * 1024;

@@ -8,7 +8,8 @@ using Microsoft.Extensions.Logging;
 namespace ChatPlatform.ServiceTests.Gateway;
 
 /// <summary>
-/// A service behind the gateway that tells what reached it: <c>GET /v1/…</c> answers the path and the headers of interest, <c>/v1/ws</c> echoes frames, <c>/v1/limited</c>
+/// A service behind the gateway that tells what reached it: <c>GET /v1/…</c> answers the path and the headers of interest, <c>/v1/ws</c> echoes frames,
+/// <c>/v1/limited</c>
 /// answers 429 and <c>/v1/large</c> 413 as the API would.
 /// </summary>
 internal sealed class Upstream : IAsyncDisposable

@@ -9,13 +9,25 @@ namespace ChatPlatform.ServiceTests.Processes;
 
 /// <summary>
 /// One service as a real process from its own build output, or another program, that dies with the test run. Its output is kept and shown when it fails to start.
-/// Not thread-safe; one owner disposes it.
+/// Starting is thread-safe; a process has one owner, which disposes it.
 /// </summary>
 public sealed class ServiceProcess : IAsyncDisposable
 {
     private static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(2) };
+    private static readonly BlockingCollection<Action> Starts = new(boundedCapacity: 64);
     private readonly ConcurrentQueue<string> _output = new();
     private readonly Process _process;
+
+    /// <summary>
+    /// All processes are started from one thread that lives as long as the test run: the kernel sends the parent-death signal when the <i>thread</i> that forked ends
+    /// (prctl(2), PR_SET_PDEATHSIG), so that a process started from a pool thread would be killed when the pool retires that thread.
+    /// </summary>
+    static ServiceProcess() => new Thread(() =>
+    {
+        foreach (var start in Starts.GetConsumingEnumerable())
+            start();
+    })
+    { IsBackground = true, Name = "starts processes" }.Start();
 
     private ServiceProcess(string name, ProcessStartInfo start)
     {
@@ -58,7 +70,20 @@ public sealed class ServiceProcess : IAsyncDisposable
         var start = new ProcessStartInfo(words[0], words[1..]);
         foreach (var (key, value) in environment ?? new Dictionary<string, string?>())
             start.Environment[key] = value;
-        return new ServiceProcess(name, start);
+
+        var started = new TaskCompletionSource<ServiceProcess>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Starts.Add(() =>
+        {
+            try
+            {
+                started.SetResult(new ServiceProcess(name, start));
+            }
+            catch (Exception error)
+            {
+                started.SetException(error);
+            }
+        });
+        return started.Task.GetAwaiter().GetResult();
     }
 
     /// <summary>A TCP port that was free a moment ago on loopback.</summary>

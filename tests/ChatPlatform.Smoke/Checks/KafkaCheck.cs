@@ -5,7 +5,10 @@ using Confluent.Kafka;
 
 namespace ChatPlatform.Smoke.Checks;
 
-/// <summary>For every message at least one <c>chat.message.created.v1</c> on the topic, keyed by room, with the same id when it comes again, in order per room, every byte of its text.</summary>
+/// <summary>
+/// For every message at least one <c>chat.message.created.v1</c> on the topic, keyed by room, with the same id when it comes again, in order per room,
+/// every byte of its text.
+/// </summary>
 internal static class KafkaCheck
 {
     private const string Topic = "chat.events";

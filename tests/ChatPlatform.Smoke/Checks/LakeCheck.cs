@@ -8,7 +8,10 @@ using ChatPlatform.Smoke.Replay;
 
 namespace ChatPlatform.Smoke.Checks;
 
-/// <summary>In the lake's GZIP objects, contracts §8: every entry's flat line, dense by seq per room, every byte of every text. A line may come again, the pipeline is at least once.</summary>
+/// <summary>
+/// In the lake's GZIP objects, contracts §8: every entry's flat line, dense by seq per room, every byte of every text. A line may come again, the
+/// pipeline is at least once.
+/// </summary>
 internal static class LakeCheck
 {
     private const string Bucket = "chat-lake";

@@ -4,7 +4,10 @@ using ChatPlatform.Smoke.Replay;
 
 namespace ChatPlatform.Smoke.Checks;
 
-/// <summary>At the device of everyone who never connected: one push for every message of their rooms that another person sent, told apart by <c>data.roomId</c> and <c>data.seq</c>.</summary>
+/// <summary>
+/// At the device of everyone who never connected: one push for every message of their rooms that another person sent, told apart by <c>data.roomId</c>
+/// and <c>data.seq</c>.
+/// </summary>
 internal static class PushCheck
 {
     public static async Task<string> RunAsync(ConversationReplay replay, TimeSpan patience, CancellationToken cancellationToken)
@@ -39,7 +42,10 @@ internal static class PushCheck
         return received.Count == missed.Count ? null : $"{userId}: {received.Count} of {missed.Count} pushes have arrived";
     }
 
-    /// <summary>The device's messages: an array, bare or as the answer's only array member; each is an FCM message or <c>{"message":{…}}</c>, with string values in <c>data</c>.</summary>
+    /// <summary>
+    /// The device's messages: an array, bare or as the answer's only array member; each is an FCM message or <c>{"message":{…}}</c>, with string values
+    /// in <c>data</c>.
+    /// </summary>
     internal static IReadOnlyList<(string RoomId, long Seq)> Received(JsonElement answer)
     {
         var list = answer.ValueKind == JsonValueKind.Array

@@ -18,7 +18,10 @@ public static class RoomComparison
         return null;
     }
 
-    /// <summary>The <c>message.created</c> entries are exactly the messages sent: order, seq as the sender was told, sender, client id, and every byte of the text.</summary>
+    /// <summary>
+    /// The <c>message.created</c> entries are exactly the messages sent: order, seq as the sender was told, sender, client id, and every byte of the
+    /// text.
+    /// </summary>
     public static string? Messages(IReadOnlyList<SentMessage> sent, IEnumerable<SeenEntry> entries)
     {
         var seen = entries.Where(entry => entry.Type == "message.created").ToList();

@@ -3,7 +3,9 @@ using ChatPlatform.Smoke.Replay;
 
 namespace ChatPlatform.Smoke.Checks;
 
-/// <summary>Everything that is compared after a replay. A check gives its detail or throws <see cref="CheckFailedException"/> with the first difference.</summary>
+/// <summary>
+/// Everything that is compared after a replay. A check gives its detail or throws <see cref="CheckFailedException"/> with the first difference.
+/// </summary>
 public static class SmokeChecks
 {
     /// <summary>Runs a step as a check of its own: any failure of the system or the connection to it is the check's, not the program's.</summary>
@@ -31,7 +33,8 @@ public static class SmokeChecks
     }
 
     /// <summary>
-    /// Prepares, sends and checks. Stops early when the replay itself fails: there is nothing to compare then. <paramref name="patience"/> is how long one check waits for
+    /// Prepares, sends and checks. Stops early when the replay itself fails: there is nothing to compare then. <paramref name="patience"/> is how long
+    /// one check waits for
     /// what arrives in its own time, the Firehose buffer above all.
     /// </summary>
     public static async Task<IReadOnlyList<CheckResult>> RunAllAsync(ConversationReplay replay, TimeSpan patience, CancellationToken cancellationToken)

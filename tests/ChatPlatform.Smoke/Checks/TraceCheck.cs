@@ -4,7 +4,10 @@ using ChatPlatform.Smoke.Replay;
 
 namespace ChatPlatform.Smoke.Checks;
 
-/// <summary>A message's trace in the dashboard has spans of the gateway, the API and a relay. The dashboard answers OTLP JSON: <c>{"data":{"resourceSpans":[…]},"totalCount"}</c>.</summary>
+/// <summary>
+/// A message's trace in the dashboard has spans of the gateway, the API and a relay. The dashboard answers OTLP JSON:
+/// <c>{"data":{"resourceSpans":[…]},"totalCount"}</c>.
+/// </summary>
 internal static class TraceCheck
 {
     private static readonly string[] Services = ["gateway", "api", "relay"];

@@ -71,7 +71,8 @@ public sealed class ChatSocket(Uri gateway, ChatRest rest, IReadOnlyCollection<s
     }
 
     /// <summary>Sends a text as a frame and waits for its <c>ack</c>.</summary>
-    /// <exception cref="CheckFailedException">An <c>error</c> frame, no answer within 15 s, or the connection ended: the message may or may not be stored.</exception>
+    /// <exception cref="CheckFailedException">An <c>error</c> frame, no answer within 15 s, or the connection ended: the message may or may not be
+    /// stored.</exception>
     public async Task<StoredMessage> SendAsync(string roomId, string clientMessageId, string text, CancellationToken cancellationToken)
     {
         var reference = $"r{Interlocked.Increment(ref _refs)}";

@@ -15,7 +15,10 @@ public sealed record StoredMessage(long Seq, long Ordinal, string? ClientMessage
         status);
 }
 
-/// <summary>Reads an entry of contracts §2, from a frame, the log or a line of the lake. Invalid UTF-8 or a lone surrogate in a text is an <see cref="InvalidOperationException"/>.</summary>
+/// <summary>
+/// Reads an entry of contracts §2, from a frame, the log or a line of the lake. Invalid UTF-8 or a lone surrogate in a text is an <see
+/// cref="InvalidOperationException"/>.
+/// </summary>
 internal static class EntryJson
 {
     public static SeenEntry Read(JsonElement entry)

@@ -1,6 +1,9 @@
 namespace ChatPlatform.Smoke.Clients;
 
-/// <summary>One entry as a client saw it. <paramref name="ClientMessageId"/>, <paramref name="SenderId"/> and <paramref name="Text"/> are of <c>message.created</c> only.</summary>
+/// <summary>
+/// One entry as a client saw it. <paramref name="ClientMessageId"/>, <paramref name="SenderId"/> and <paramref name="Text"/> are of
+/// <c>message.created</c> only.
+/// </summary>
 public sealed record SeenEntry(string RoomId, long Seq, string Type, string? ClientMessageId, string? SenderId, string? Text);
 
 /// <summary>

@@ -4,8 +4,10 @@ using System.Text.Json;
 namespace ChatPlatform.Smoke.Conversations;
 
 /// <summary>
-/// Reads a conversation file: one JSON object a line, told apart by <c>type</c>: <c>user</c> (<c>userId</c>, <c>name</c>, optional <c>connected</c>), <c>room</c>
-/// (<c>room</c>, <c>kind</c>, <c>articleId</c> or <c>title</c>, <c>members</c>) and <c>message</c> (<c>room</c>, <c>from</c>, <c>clientMessageId</c>, <c>text</c>).
+/// Reads a conversation file: one JSON object a line, told apart by <c>type</c>: <c>user</c> (<c>userId</c>, <c>name</c>, optional <c>connected</c>),
+/// <c>room</c>
+/// (<c>room</c>, <c>kind</c>, <c>articleId</c> or <c>title</c>, <c>members</c>) and <c>message</c> (<c>room</c>, <c>from</c>, <c>clientMessageId</c>,
+/// <c>text</c>).
 /// </summary>
 public static class ConversationLoader
 {

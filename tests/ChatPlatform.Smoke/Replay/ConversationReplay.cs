@@ -27,7 +27,8 @@ public sealed record SentMessage(ConversationMessage Input, string RoomId, strin
 public sealed record ReplayUser(ConversationUser Input, ChatRest Rest, ChatSocket? Socket, string? PushToken);
 
 /// <summary>
-/// Plays a conversation on a running system over its public edges: signs everyone in, opens the rooms, connects those who are connected, registers a device for those who
+/// Plays a conversation on a running system over its public edges: signs everyone in, opens the rooms, connects those who are connected, registers a
+/// device for those who
 /// are not, then sends every message, the rooms at once, in order within a room.
 /// </summary>
 public sealed class ConversationReplay : IAsyncDisposable

@@ -7,7 +7,8 @@ using ChatPlatform.Smoke.Checks;
 namespace ChatPlatform.Smoke.Running;
 
 /// <summary>
-/// The whole system as one child process: the built AppHost, on free ports and with data of its own that is deleted at the end. Not thread-safe; one owner disposes it.
+/// The whole system as one child process: the built AppHost, on free ports and with data of its own that is deleted at the end. Not thread-safe; one
+/// owner disposes it.
 /// </summary>
 public sealed class AppHostProcess : IAsyncDisposable
 {
@@ -29,7 +30,10 @@ public sealed class AppHostProcess : IAsyncDisposable
     /// <summary>The last lines it wrote.</summary>
     public string Output => string.Join('\n', _output);
 
-    /// <summary>Starts the AppHost: a <c>.dll</c> through <c>dotnet</c>, anything else directly. Its ports come as <c>Ports__NAME</c>, its data folder as <c>DataPath</c>.</summary>
+    /// <summary>
+    /// Starts the AppHost: a <c>.dll</c> through <c>dotnet</c>, anything else directly. Its ports come as <c>Ports__NAME</c>, its data folder as
+    /// <c>DataPath</c>.
+    /// </summary>
     public static AppHostProcess Start(string path)
     {
         string[] names =

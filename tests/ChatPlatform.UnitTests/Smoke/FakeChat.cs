@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
@@ -10,7 +11,8 @@ using Microsoft.Extensions.Logging;
 namespace ChatPlatform.UnitTests.Smoke;
 
 /// <summary>
-/// The chat's public edge in memory, contracts §3 and §4 as far as the replay uses them, so that the replay and its checks are tested without the system, and with faults that
+/// The chat's public edge in memory, contracts §3 and §4 as far as the replay uses them, so that the replay and its checks are tested without the system,
+/// and with faults that
 /// the system must not have.
 /// </summary>
 internal sealed class FakeChat : IAsyncDisposable
@@ -62,7 +64,15 @@ internal sealed class FakeChat : IAsyncDisposable
             return;
         }
 
-        if (words is ["internal", ..])
+        if (words is ["chat-lake", ..])
+        {
+            await LakeAsync(context, words);
+            return;
+        }
+
+        if (words is ["_fcm", "devices", var token])
+            answer = Pushes(token);
+        else if (words is ["internal", ..])
             context.Response.StatusCode = 404;
         else if (words is ["dev", "token"])
             answer = new JsonObject { ["accessToken"] = (await BodyAsync(context))["userId"]!.GetValue<string>() };
@@ -91,6 +101,49 @@ internal sealed class FakeChat : IAsyncDisposable
 
         if (answer is not null)
             await context.Response.WriteAsync(answer.ToJsonString());
+    }
+
+    /// <summary>The log as one GZIP object, with S3's answers (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).</summary>
+    private async Task LakeAsync(HttpContext context, string[] words)
+    {
+        if (words.Length == 1)
+        {
+            context.Response.ContentType = "application/xml";
+            await context.Response.WriteAsync("""
+                <?xml version="1.0" encoding="UTF-8"?>
+                <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>chat-lake</Name><Prefix>chat-log/</Prefix><KeyCount>1</KeyCount><MaxKeys>1000</MaxKeys>
+                <IsTruncated>false</IsTruncated><Contents><Key>chat-log/all.gz</Key><Size>1</Size><StorageClass>STANDARD</StorageClass></Contents></ListBucketResult>
+                """);
+            return;
+        }
+
+        using var bytes = new MemoryStream();
+        await using (var gzip = new GZipStream(bytes, CompressionLevel.Fastest, leaveOpen: true))
+        {
+            lock (_gate)
+            {
+                foreach (var entry in _rooms.Values.SelectMany(room => room.Log))
+                    gzip.Write(Encoding.UTF8.GetBytes(entry.ToJsonString() + "\n"));
+            }
+        }
+
+        context.Response.ContentLength = bytes.Length;
+        await context.Response.Body.WriteAsync(bytes.GetBuffer().AsMemory(0, (int)bytes.Length));
+    }
+
+    private JsonObject Pushes(string token)
+    {
+        lock (_gate)
+        {
+            var missed = _rooms.Values.Where(room => room.Members.Any(member => token == $"token-{member}"))
+                .SelectMany(room => room.Log.Where(entry => entry["message"] is not null && token != $"token-{entry["actorId"]}"))
+                .Select(entry => (JsonNode)new JsonObject
+                {
+                    ["name"] = "n",
+                    ["message"] = new JsonObject { ["token"] = token, ["data"] = new JsonObject { ["roomId"] = $"{entry["roomId"]}", ["seq"] = $"{entry["seq"]}" } },
+                });
+            return new JsonObject { ["token"] = token, ["unregistered"] = false, ["messages"] = new JsonArray([.. missed]) };
+        }
     }
 
     private JsonObject Open(string user, JsonObject body)

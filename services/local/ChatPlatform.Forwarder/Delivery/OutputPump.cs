@@ -14,6 +14,9 @@ internal sealed partial class OutputPump(
 {
     private const int BatchBytes = 1024 * 1024;
 
+    /// <summary>Fluent Bit's grace saves records; here it only saves duplicates, so that no long one is worth waiting for.</summary>
+    private static readonly TimeSpan LongestGrace = TimeSpan.FromSeconds(3);
+
     public string Alias => settings.Alias;
 
     public long PendingBytes => cursor.PendingBytes;
@@ -24,7 +27,7 @@ internal sealed partial class OutputPump(
     {
         // A batch under way at the stop may still be acknowledged, within the grace; without that it would be delivered again at the next start.
         using var abandoned = new CancellationTokenSource();
-        await using var _ = stoppingToken.Register(() => abandoned.CancelAfter(service.Grace));
+        await using var _ = stoppingToken.Register(() => abandoned.CancelAfter(service.Grace < LongestGrace ? service.Grace : LongestGrace));
         var records = new List<Record>();
         try
         {
@@ -48,7 +51,6 @@ internal sealed partial class OutputPump(
         {
             // Going on would skip records that were acknowledged to their sender. The health check turns red and stays red.
             LogDamaged(logger, error, Alias);
-            throw;
         }
         finally
         {

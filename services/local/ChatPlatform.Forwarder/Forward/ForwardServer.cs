@@ -94,17 +94,15 @@ internal sealed partial class ForwardServer(ForwardInputSettings settings, TcpLi
                 var buffer = read.Buffer;
                 while (!buffer.IsEmpty && framer.TryFrame(buffer, out var length))
                 {
+                    // An append that may wait for room must not hold back what is due for earlier messages.
+                    if (spool.PendingBytes > spool.Options.LimitBytes / 2)
+                        await SendAcksAsync(stream, acks, cancellationToken);
                     await KeepAsync(buffer.Slice(0, length), frame, acks, cancellationToken);
                     buffer = buffer.Slice(length);
                 }
 
                 reader.AdvanceTo(buffer.Start, buffer.End);
-                if (acks.WrittenCount > 0)
-                {
-                    await stream.WriteAsync(acks.WrittenMemory, cancellationToken);
-                    acks.ResetWrittenCount();
-                }
-
+                await SendAcksAsync(stream, acks, cancellationToken);
                 if (read.IsCompleted)
                 {
                     if (!buffer.IsEmpty)
@@ -133,6 +131,14 @@ internal sealed partial class ForwardServer(ForwardInputSettings settings, TcpLi
 
         if (message.Chunk is { } chunk)
             WriteAck(acks, chunk);
+    }
+
+    private static async ValueTask SendAcksAsync(NetworkStream stream, ArrayBufferWriter<byte> acks, CancellationToken cancellationToken)
+    {
+        if (acks.WrittenCount == 0)
+            return;
+        await stream.WriteAsync(acks.WrittenMemory, cancellationToken);
+        acks.ResetWrittenCount();
     }
 
     private static void WriteAck(ArrayBufferWriter<byte> acks, string chunk)

@@ -17,7 +17,7 @@ internal sealed class FunctionCatalog : IDisposable
     public FunctionCatalog(EmulatorOptions options, RuntimePorts ports, ProcessStarter starter, ILoggerFactory loggers, TimeProvider time)
     {
         (_options, _time) = (options, time);
-        _functions = options.Functions.Values.ToDictionary(f => f.Name, f => new LambdaFunction(f, options, ports, starter, loggers, time), StringComparer.Ordinal);
+        _functions = options.Functions.Values.ToDictionary(f => f.Name, f => new LambdaFunction(f, options, ports, starter, loggers, time, ReclaimAsync), StringComparer.Ordinal);
     }
 
     public IEnumerable<LambdaFunction> All => _functions.Values.OrderBy(f => f.Options.Name, StringComparer.Ordinal);
@@ -47,6 +47,15 @@ internal sealed class FunctionCatalog : IDisposable
     }
 
     public void Dispose() => _stop.Dispose();
+
+    private async Task ReclaimAsync()
+    {
+        foreach (var function in _functions.Values)
+        {
+            if (await function.EndOneIdleAsync())
+                return;
+        }
+    }
 
     private async Task ReapAsync()
     {

@@ -9,7 +9,8 @@ namespace ChatPlatform.LambdaEmulator.Functions;
 /// A function and its processes: one per concurrent invocation, started when none is idle (a cold start), the one used last taken first. Thread-safe.
 /// </summary>
 internal sealed class LambdaFunction(
-    FunctionOptions options, EmulatorOptions emulator, RuntimePorts ports, ProcessStarter starter, ILoggerFactory loggers, TimeProvider time)
+    FunctionOptions options, EmulatorOptions emulator, RuntimePorts ports, ProcessStarter starter, ILoggerFactory loggers, TimeProvider time,
+    Func<Task> reclaim)
 {
     private readonly ILogger _logger = loggers.CreateLogger($"Lambda.{options.Name}");
     private readonly Lock _gate = new();
@@ -68,6 +69,26 @@ internal sealed class LambdaFunction(
             await environment.DisposeAsync();
     }
 
+    /// <summary>Ends the process that has been idle for longest; false when none is idle.</summary>
+    public async Task<bool> EndOneIdleAsync()
+    {
+        ExecutionEnvironment longest;
+        lock (_gate)
+        {
+            if (_idle.Count == 0)
+                return false;
+            longest = _idle.Last();
+            var kept = _idle.SkipLast(1).Reverse().ToArray();
+            _idle.Clear();
+            foreach (var environment in kept)
+                _idle.Push(environment);
+            _all.Remove(longest);
+        }
+
+        await longest.DisposeAsync();
+        return true;
+    }
+
     /// <summary>Ends every process; an invocation under way ends as a function error.</summary>
     public async Task StopAsync()
     {
@@ -99,7 +120,15 @@ internal sealed class LambdaFunction(
 
     private async Task<ExecutionEnvironment> StartAsync()
     {
-        if (_stopped || ports.Lease() is not { } port)
+        var port = _stopped ? null : ports.Lease();
+        if (port is null && !_stopped)
+        {
+            // Only processes that work count as concurrency: an idle one of another function makes room.
+            await reclaim();
+            port = ports.Lease();
+        }
+
+        if (port is null)
         {
             Telemetry.Throttles.Add(1, new KeyValuePair<string, object?>("function", options.Name));
             throw LambdaException.Throttled("Rate Exceeded.");

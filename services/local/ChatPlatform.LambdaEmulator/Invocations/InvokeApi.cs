@@ -6,26 +6,23 @@ using ChatPlatform.LambdaEmulator.Protocol;
 
 namespace ChatPlatform.LambdaEmulator;
 
-/// <summary>Invoke (https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html), GetFunctionConfiguration-like reads and ListFunctions.</summary>
+/// <summary>Invoke (https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html), GetFunctionConfiguration and ListFunctions with the members that a process has.</summary>
 internal static class InvokeApi
 {
     public static void MapInvokeApi(this WebApplication app)
     {
         app.MapPost("/2015-03-31/functions/{name}/invocations", InvokeAsync);
-        foreach (var path in (string[])["/2015-03-31/functions", "/2015-03-31/functions/"])
+        // Routing takes the path with and without the slash at its end.
+        app.MapGet("/2015-03-31/functions", (HttpContext context, FunctionCatalog functions) => WriteAsync(context, json =>
         {
-            app.MapGet(path, (HttpContext context, FunctionCatalog functions) => WriteAsync(context, json =>
-            {
-                json.WriteStartObject();
-                json.WriteStartArray("Functions");
-                foreach (var function in functions.All)
-                    WriteConfiguration(json, function);
-                json.WriteEndArray();
-                json.WriteNull("NextMarker");
-                json.WriteEndObject();
-            }));
-        }
-
+            json.WriteStartObject();
+            json.WriteStartArray("Functions");
+            foreach (var function in functions.All)
+                WriteConfiguration(json, function);
+            json.WriteEndArray();
+            json.WriteNull("NextMarker");
+            json.WriteEndObject();
+        }));
         app.MapGet("/2015-03-31/functions/{name}/configuration", (string name, HttpContext context, FunctionCatalog functions) =>
         {
             var function = functions.Get(name);

@@ -35,6 +35,9 @@ internal sealed class Bucket
 
     public string Name => _settings.Name;
 
+    /// <inheritdoc cref="ObjectStore.Stage"/>
+    public StagedContent Stage() => _medium.Stage();
+
     /// <summary>Changes the settings in one step.</summary>
     public void Change(Func<BucketSettings, BucketSettings> change)
     {

@@ -35,7 +35,7 @@ internal sealed record S3Operation(string Name, string Method, S3Scope Scope, IR
 
     private static readonly HashSet<string> CommonHeaders = new(StringComparer.OrdinalIgnoreCase)
     {
-        "x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "x-amz-user-agent", "x-amz-request-payer", "x-amz-expected-bucket-owner",
+        "x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "x-amz-user-agent", "x-amz-api-version", "x-amz-request-payer", "x-amz-expected-bucket-owner",
         "x-amz-decoded-content-length", "x-amz-trailer", "x-amz-sdk-checksum-algorithm", "x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-crc64nvme",
         "x-amz-checksum-sha1", "x-amz-checksum-sha256",
     };
