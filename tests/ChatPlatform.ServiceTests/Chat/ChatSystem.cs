@@ -20,6 +20,22 @@ public sealed class ChatSystem : IAsyncLifetime
     private Dictionary<string, string?> _shared = [];
     private int _users;
 
+    /// <summary>Everything in the API servers' event spools, as text; nobody takes events from them here.</summary>
+    public string SpooledEvents
+    {
+        get
+        {
+            var text = new System.Text.StringBuilder();
+            foreach (var file in Directory.EnumerateFiles(_spool, "*", SearchOption.AllDirectories).Where(file => Path.GetFileName(file) != "lock"))
+            {
+                using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+                text.Append(new StreamReader(stream).ReadToEnd());
+            }
+
+            return text.ToString();
+        }
+    }
+
     public RedisCluster Redis { get; private set; } = null!;
 
     public Uri[] Apis { get; } = new Uri[2];

@@ -206,6 +206,24 @@ public sealed class MessagePathTests(ChatSystem system)
     }
 
     [Fact]
+    public async Task Events_tell_of_the_message_and_of_the_member_who_was_not_connected()
+    {
+        var (mina, joon, sora) = (await system.NewUserAsync(), await system.NewUserAsync(), await system.NewUserAsync());
+        var room = await mina.NewGroupAsync(joon, sora);
+        await using var socket = await joon.ConnectAsync(relay: 1);
+        await mina.SendAsync(room, "당근이세요?");
+        await socket.NextEntryAsync(room);
+
+        var missed = $"\"data\":{{\"roomId\":\"{room}\",\"seq\":1,\"userIds\":[\"{sora.Id}\"],\"message\":{{";
+        await system.RelayProcesses[0].WaitForAsync(() => Task.FromResult(system.SpooledEvents.Contains(missed, StringComparison.Ordinal)), "the missed event");
+
+        var events = system.SpooledEvents;
+        events.ShouldContain($"\"id\":\"{room}:0:chat.room.created.v1\"");
+        events.ShouldContain($"\"id\":\"{room}:1:chat.message.created.v1\"");
+        events.ShouldContain($"\"id\":\"{room}:1:chat.delivery.missed.v1\"");
+    }
+
+    [Fact]
     public async Task A_5000_character_text_of_emoji_arrives_whole()
     {
         var (mina, joon) = (await system.NewUserAsync(), await system.NewUserAsync());
