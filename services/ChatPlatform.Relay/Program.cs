@@ -14,6 +14,9 @@ builder.AddRelay();
 
 var app = builder.Build();
 app.UseWebSockets();
+// After UseWebSockets: a token in the query counts for WebSocket handshakes only.
+app.UseAuthentication();
+app.UseAuthorization();
 app.MapDefaultEndpoints();
 app.MapGet("/v1/ws", (HttpContext http, SocketEndpoint sockets) => sockets.HandleAsync(http)).AllowAnonymous();
 app.MapGrpcHealthChecksService().AllowAnonymous();

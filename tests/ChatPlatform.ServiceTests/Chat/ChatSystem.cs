@@ -1,0 +1,168 @@
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text.Json;
+using Amazon.DynamoDBv2;
+using Amazon.DynamoDBv2.Model;
+using Amazon.Runtime;
+using ChatPlatform.Contracts.Tables;
+using ChatPlatform.ServiceTests.Processes;
+
+namespace ChatPlatform.ServiceTests.Chat;
+
+/// <summary>Two API servers and two relays as processes, over LocalAws and a Redis Cluster. Shared by the tests of a collection; they use rooms and users of their own.</summary>
+public sealed class ChatSystem : IAsyncLifetime
+{
+    private static readonly Dictionary<string, string?> Aws = new() { ["AWS_REGION"] = "ap-northeast-2", ["AWS_ACCESS_KEY_ID"] = "local", ["AWS_SECRET_ACCESS_KEY"] = "local" };
+    private readonly List<ServiceProcess> _processes = [];
+    private readonly string _spool = Directory.CreateTempSubdirectory("chat-spool-").FullName;
+    private readonly HttpClient _http = new();
+    private readonly string _signingKey = Convert.ToBase64String(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32));
+    private Dictionary<string, string?> _shared = [];
+    private int _users;
+
+    /// <summary>Everything in the API servers' event spools, as text; nobody takes events from them here.</summary>
+    public string SpooledEvents
+    {
+        get
+        {
+            var text = new System.Text.StringBuilder();
+            foreach (var file in Directory.EnumerateFiles(_spool, "*", SearchOption.AllDirectories).Where(file => Path.GetFileName(file) != "lock"))
+            {
+                using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+                text.Append(new StreamReader(stream).ReadToEnd());
+            }
+
+            return text.ToString();
+        }
+    }
+
+    public RedisCluster Redis { get; private set; } = null!;
+
+    public Uri[] Apis { get; } = new Uri[2];
+
+    public Uri[] ApiGrpc { get; } = new Uri[2];
+
+    public Uri[] Relays { get; } = new Uri[2];
+
+    public ServiceProcess[] RelayProcesses { get; } = new ServiceProcess[2];
+
+    public AmazonDynamoDBClient Dynamo { get; private set; } = null!;
+
+    public async Task InitializeAsync()
+    {
+        var aws = $"http://127.0.0.1:{ServiceProcess.FreePort()}";
+        var redis = RedisCluster.StartAsync();
+        var local = Start("services/local/ChatPlatform.LocalAws", new() { ["ASPNETCORE_URLS"] = aws });
+        _processes.Add(local);
+        Dynamo = new AmazonDynamoDBClient(new BasicAWSCredentials("local", "local"), new AmazonDynamoDBConfig { ServiceURL = aws, AuthenticationRegion = "ap-northeast-2" });
+        await local.WaitForHealthAsync(aws + "/health");
+        foreach (var table in ChatTables.All)
+            await CreateAsync(table);
+        Redis = await redis;
+
+        _shared = new Dictionary<string, string?>(Aws)
+        {
+            ["AWS_ENDPOINT_URL"] = aws,
+            ["ConnectionStrings__redis"] = Redis.ConnectionString,
+            ["Jwt__SigningKey"] = _signingKey,
+            ["Jwt__Issuer"] = "https://chat.test",
+            ["Jwt__Audience"] = "chat",
+            ["Events__Endpoint"] = $"tcp://127.0.0.1:{ServiceProcess.FreePort()}",
+            ["Events__SpoolPath"] = _spool,
+        };
+        List<Task> started = [];
+        for (var i = 0; i < 2; i++)
+        {
+            var (url, grpc) = (Loopback(), Loopback());
+            (Apis[i], ApiGrpc[i]) = (url, grpc);
+            var api = Start("services/ChatPlatform.Api", new(_shared) { ["ASPNETCORE_URLS"] = url.ToString(), ["GRPC_PORT"] = grpc.Port.ToString() });
+            _processes.Add(api);
+            started.Add(api.WaitForHealthAsync(url + "health"));
+        }
+
+        for (var i = 0; i < 2; i++)
+        {
+            RelayProcesses[i] = StartRelay(i, out var url);
+            Relays[i] = url;
+            _processes.Add(RelayProcesses[i]);
+            started.Add(RelayProcesses[i].WaitForHealthAsync(url + "health"));
+        }
+
+        await Task.WhenAll(started);
+    }
+
+    /// <summary>A relay that talks to API server <paramref name="index"/>, with settings that make its limits testable in little time. The caller disposes it.</summary>
+    public ServiceProcess StartRelay(int index, out Uri url, params (string Key, string Value)[] settings)
+    {
+        url = Loopback();
+        var environment = new Dictionary<string, string?>(_shared)
+        {
+            ["ASPNETCORE_URLS"] = url.ToString(),
+            ["GRPC_PORT"] = ServiceProcess.FreePort().ToString(),
+            ["Api__GrpcAddress"] = ApiGrpc[index % 2].ToString(),
+            ["Relay__HelloSeconds"] = "2",
+        };
+        foreach (var (key, value) in settings)
+            environment[key] = value;
+        return Start("services/ChatPlatform.Relay", environment);
+    }
+
+    /// <summary>A user that no other test has, with a token.</summary>
+    public async Task<ChatUser> NewUserAsync(string name = "user", string? scope = null)
+    {
+        var id = $"{name}-{Interlocked.Increment(ref _users)}";
+        using var answer = await _http.PostAsJsonAsync(new Uri(Apis[0], "/dev/token"), new { userId = id, name, scope });
+        answer.EnsureSuccessStatusCode();
+        var token = (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("accessToken").GetString()!;
+        return new ChatUser(this, id, token);
+    }
+
+    public async Task DisposeAsync()
+    {
+        foreach (var process in Enumerable.Reverse(_processes))
+            await process.DisposeAsync();
+        if (Redis is not null)
+            await Redis.DisposeAsync();
+        Dynamo?.Dispose();
+        _http.Dispose();
+        Directory.Delete(_spool, recursive: true);
+    }
+
+    private static ServiceProcess Start(string folder, Dictionary<string, string?> environment)
+    {
+        environment["ASPNETCORE_ENVIRONMENT"] = "Development";
+        return ServiceProcess.StartService(folder, environment);
+    }
+
+    private static Uri Loopback() => new($"http://127.0.0.1:{ServiceProcess.FreePort()}/");
+
+    private async Task CreateAsync(TableSchema table)
+    {
+        static List<KeySchemaElement> Keys(TableKey partition, TableKey? sort) => sort is null
+            ? [new KeySchemaElement(partition.Name, Amazon.DynamoDBv2.KeyType.HASH)]
+            : [new KeySchemaElement(partition.Name, Amazon.DynamoDBv2.KeyType.HASH), new KeySchemaElement(sort.Name, Amazon.DynamoDBv2.KeyType.RANGE)];
+        await Dynamo.CreateTableAsync(new CreateTableRequest
+        {
+            TableName = table.Name,
+            BillingMode = BillingMode.PAY_PER_REQUEST,
+            AttributeDefinitions = table.KeyAttributes
+                .Select(key => new AttributeDefinition(key.Name, key.Type == Contracts.Tables.KeyType.Number ? ScalarAttributeType.N : ScalarAttributeType.S)).ToList(),
+            KeySchema = Keys(table.PartitionKey, table.SortKey),
+            GlobalSecondaryIndexes = table.Indexes.Count == 0 ? null : table.Indexes.Select(index => new GlobalSecondaryIndex
+            {
+                IndexName = index.Name,
+                KeySchema = Keys(index.PartitionKey, index.SortKey),
+                Projection = new Projection { ProjectionType = ProjectionType.ALL },
+            }).ToList(),
+            StreamSpecification = table.Stream == StreamView.None
+                ? null
+                : new StreamSpecification { StreamEnabled = true, StreamViewType = StreamViewType.NEW_AND_OLD_IMAGES },
+        });
+    }
+}
+
+[CollectionDefinition(Name)]
+public sealed class ChatCollection : ICollectionFixture<ChatSystem>
+{
+    public const string Name = "chat";
+}

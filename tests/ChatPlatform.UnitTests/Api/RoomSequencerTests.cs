@@ -1,0 +1,340 @@
+using System.Collections.Concurrent;
+using ChatPlatform.Api.Access;
+using ChatPlatform.Api.Rooms;
+using ChatPlatform.Api.Rooms.Log;
+using ChatPlatform.Contracts.Rooms;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace ChatPlatform.UnitTests.Api;
+
+public sealed class RoomSequencerTests : IAsyncDisposable
+{
+    private const string Room = "room";
+    private readonly ScriptedStore _store = new();
+    private readonly Observer _observer = new();
+    private readonly List<RoomSequencers> _servers = [];
+
+    [Fact]
+    public async Task What_waits_is_committed_together_with_dense_seqs()
+    {
+        var server = Server();
+        _store.Hold();
+        var sends = Enumerable.Range(0, 30).Select(i => server.CommitAsync(Send($"c{i}"))).ToList();
+        await _store.WaitForTryAsync();
+        _store.Release();
+
+        var seqs = (await Task.WhenAll(sends)).Select(result => result.Entry.Seq).ToList();
+
+        seqs.ShouldBe(Enumerable.Range(1, 30).Select(i => (long)i));
+        _store.Commits.ShouldBeLessThanOrEqualTo(2);
+    }
+
+    [Fact]
+    public async Task A_commit_never_takes_more_than_the_configured_number()
+    {
+        var server = Server(new SequencerOptions { CommitSize = 4 });
+        _store.Hold();
+        var sends = Enumerable.Range(0, 20).Select(i => server.CommitAsync(Send($"c{i}"))).ToList();
+        await _store.WaitForTryAsync();
+        _store.Release();
+        await Task.WhenAll(sends);
+
+        _store.LargestCommit.ShouldBe(4);
+    }
+
+    [Fact]
+    public async Task A_commit_stays_below_the_size_of_a_transaction()
+    {
+        var server = Server();
+        _store.Hold();
+        var sends = Enumerable.Range(0, 10).Select(i => server.CommitAsync(Send($"c{i}", bytes: 1_000_000))).ToList();
+        await _store.WaitForTryAsync();
+        _store.Release();
+        await Task.WhenAll(sends);
+
+        _store.LargestCommit.ShouldBe(3);
+    }
+
+    [Fact]
+    public async Task Two_servers_on_one_room_leave_no_hole_and_no_double()
+    {
+        var (one, two) = (Server(), Server());
+
+        var results = await Task.WhenAll(Enumerable.Range(0, 200).Select(i => (i % 2 == 0 ? one : two).CommitAsync(Send($"c{i}"))));
+
+        results.Select(result => result.Entry.Seq).Order().ShouldBe(Enumerable.Range(1, 200).Select(i => (long)i));
+        _store.Log.Select(entry => entry.Message!.Ordinal).ShouldBe(Enumerable.Range(1, 200).Select(i => (long)i));
+    }
+
+    [Fact]
+    public async Task Racing_retries_on_two_servers_return_the_first_entry()
+    {
+        var (one, two) = (Server(), Server());
+
+        var results = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => (i % 2 == 0 ? one : two).CommitAsync(Send("same"))));
+
+        results.Count(result => result.IsNew).ShouldBe(1);
+        results.Select(result => result.Entry.Seq).Distinct().Count().ShouldBe(1);
+        _store.Log.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task An_unanswered_commit_that_happened_is_not_stored_again()
+    {
+        var server = Server();
+        _store.Script.Enqueue(CommitOutcome.Unknown, happens: true);
+
+        var result = await server.CommitAsync(Send("c"));
+
+        result.Entry.Seq.ShouldBe(1);
+        _store.Log.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task An_unanswered_commit_that_did_not_happen_is_tried_again()
+    {
+        var server = Server();
+        _store.Script.Enqueue(CommitOutcome.Unknown, happens: false);
+        _store.Script.Enqueue(CommitOutcome.Busy, happens: false);
+
+        (await server.CommitAsync(Send("c"))).IsNew.ShouldBeTrue();
+        _store.Log.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_refused_change_is_told_and_the_others_of_its_commit_are_stored()
+    {
+        var server = Server();
+        _store.Hold();
+        var first = server.CommitAsync(Send("first"));
+        await _store.WaitForTryAsync();
+        var refused = server.CommitAsync(Send("refused", refuse: true));
+        var fine = server.CommitAsync(Send("fine"));
+        _store.Release();
+
+        (await Should.ThrowAsync<ChatException>(refused)).Code.ShouldBe("message_deleted");
+        (await first).Entry.Seq.ShouldBe(1);
+        (await fine).Entry.Seq.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_full_queue_answers_overloaded_at_once()
+    {
+        var server = Server(new SequencerOptions { QueueLength = 3, CommitSize = 1 });
+        _store.Hold();
+        var taken = server.CommitAsync(Send("taken"));
+        await _store.WaitForTryAsync();
+        // One more is in the loop's hand at most, three wait.
+        var sends = Enumerable.Range(0, 6).Select(i => server.CommitAsync(Send($"c{i}"))).ToList();
+
+        var refused = sends.Where(send => send.IsFaulted).ToList();
+        refused.Count.ShouldBeInRange(2, 3);
+        var refusal = refused[0].Exception!.InnerException.ShouldBeOfType<ChatException>();
+        refusal.Code.ShouldBe("overloaded");
+        refusal.Status.ShouldBe(503);
+        refusal.RetryAfter.ShouldNotBeNull();
+        _store.Release();
+        await taken;
+        await Task.WhenAll(sends.Except(refused));
+    }
+
+    [Fact]
+    public async Task A_store_that_never_answers_is_unavailable_after_the_deadline()
+    {
+        var server = Server(new SequencerOptions { CommitDeadline = TimeSpan.FromMilliseconds(100) });
+        _store.Script.Always = CommitOutcome.Busy;
+
+        (await Should.ThrowAsync<ChatException>(server.CommitAsync(Send("c")))).Code.ShouldBe("unavailable");
+
+        _store.Script.Always = null;
+        (await server.CommitAsync(Send("d"))).Entry.Seq.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task An_unknown_room_is_not_found()
+    {
+        var server = Server();
+
+        (await Should.ThrowAsync<ChatException>(server.CommitAsync(Send("c", room: "nowhere")))).Code.ShouldBe("room_not_found");
+    }
+
+    [Fact]
+    public async Task An_idle_room_is_dropped_from_memory_and_taken_up_again()
+    {
+        var server = Server(new SequencerOptions { IdleLimit = TimeSpan.FromMilliseconds(100) });
+        await server.CommitAsync(Send("a"));
+        server.Count.ShouldBe(1);
+        for (var i = 0; i < 200 && server.Count > 0; i++)
+            await Task.Delay(25);
+
+        server.Count.ShouldBe(0);
+        (await server.CommitAsync(Send("b"))).Entry.Seq.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task Commits_are_observed_in_seq_order()
+    {
+        var server = Server(new SequencerOptions { CommitSize = 3 });
+
+        await Task.WhenAll(Enumerable.Range(0, 50).Select(i => server.CommitAsync(Send($"c{i}"))));
+        await server.StopAsync(CancellationToken.None);
+
+        _observer.Seqs.ShouldBe(Enumerable.Range(1, 50).Select(i => (long)i));
+    }
+
+    [Fact]
+    public async Task Stopping_commits_what_was_accepted()
+    {
+        var server = Server(new SequencerOptions { CommitSize = 2 });
+        _store.Hold();
+        var sends = Enumerable.Range(0, 10).Select(i => server.CommitAsync(Send($"c{i}"))).ToList();
+        await _store.WaitForTryAsync();
+        var stopping = server.StopAsync(CancellationToken.None);
+        _store.Release();
+        await stopping;
+
+        (await Task.WhenAll(sends)).Length.ShouldBe(10);
+    }
+
+    [Fact]
+    public async Task Times_in_the_log_never_go_back_when_a_clock_does()
+    {
+        var ahead = DateTimeOffset.UtcNow.AddHours(1);
+        _store.Row = _store.Row with { ActiveAt = ahead };
+
+        (await Server().CommitAsync(Send("c"))).Entry.At.ShouldBe(ahead);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var server in _servers)
+        {
+            await server.StopAsync(CancellationToken.None);
+            server.Dispose();
+        }
+    }
+
+    private RoomSequencers Server(SequencerOptions? options = null)
+    {
+        var server = new RoomSequencers(_store, _observer, Options.Create(options ?? new SequencerOptions()), TimeProvider.System, NullLogger<RoomSequencers>.Instance);
+        _servers.Add(server);
+        return server;
+    }
+
+    private static RoomChange Send(string id, int bytes = 500, bool refuse = false, string room = Room) => new()
+    {
+        RoomId = room,
+        ActorId = "u1",
+        DedupeId = id,
+        IsMessage = true,
+        EstimatedBytes = bytes,
+        WhenRefused = Refusals.MessageDeleted,
+        Title = refuse ? ScriptedStore.RefusedMark : null,
+        ToEntry = at => new Entry(room, at.Seq, EntryTypes.MessageCreated, at.At, "u1")
+        {
+            Message = new Message(room, at.Seq, at.MessageCount, "u1", MessageKind.Text, "x", id, at.At),
+        },
+    };
+
+    private sealed class Observer : IRoomCommitObserver
+    {
+        public ConcurrentQueue<long> Seqs { get; } = new();
+
+        public ValueTask CommittedAsync(RoomCommit commit, CancellationToken cancellationToken)
+        {
+            foreach (var entry in commit.Entries)
+                Seqs.Enqueue(entry.Seq);
+            return ValueTask.CompletedTask;
+        }
+    }
+
+    /// <summary>The store's rules in memory: all or nothing, under the conditions on the room row and the dedupe records.</summary>
+    private sealed class ScriptedStore : IRoomLogStore
+    {
+        public const string RefusedMark = "refused";
+        private readonly Lock _lock = new();
+        private readonly Dictionary<string, Entry> _dedupe = [];
+        private readonly SemaphoreSlim _tried = new(0);
+        private TaskCompletionSource _gate = Opened();
+
+        public RoomRow Row { get; set; } = new(Room, RoomKind.Group, "u1", DateTimeOffset.UnixEpoch) { ActiveAt = DateTimeOffset.UnixEpoch, MemberCount = 1 };
+
+        public List<Entry> Log { get; } = [];
+
+        public int Commits { get; private set; }
+
+        public int LargestCommit { get; private set; }
+
+        public OutcomeScript Script { get; } = new();
+
+        public void Hold() => _gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public void Release() => _gate.TrySetResult();
+
+        public Task WaitForTryAsync() => _tried.WaitAsync(TimeSpan.FromSeconds(10));
+
+        public Task<RoomRow?> FindRoomAsync(string roomId, CancellationToken cancellationToken)
+        {
+            lock (_lock)
+                return Task.FromResult(roomId == Room ? Row : null);
+        }
+
+        public async Task<CommitResult> TryCommitAsync(CommitPlan plan, CancellationToken cancellationToken)
+        {
+            _tried.Release();
+            await _gate.Task;
+            await Task.Yield();
+            lock (_lock)
+            {
+                var (outcome, happens) = Script.Next();
+                var moved = Row.LastSeq != plan.Before.LastSeq;
+                var duplicates = Indexes(plan, change => _dedupe.ContainsKey(change.DedupeId));
+                var refused = Indexes(plan, change => change.Title == RefusedMark);
+                if (happens && !moved && duplicates.Count == 0 && refused.Count == 0)
+                {
+                    Row = plan.After;
+                    Log.AddRange(plan.Entries);
+                    for (var i = 0; i < plan.Changes.Count; i++)
+                        _dedupe[plan.Changes[i].DedupeId] = plan.Entries[i];
+                    Commits++;
+                    LargestCommit = Math.Max(LargestCommit, plan.Changes.Count);
+                }
+                else if (outcome == CommitOutcome.Committed)
+                {
+                    return new CommitResult(CommitOutcome.Conflict, moved, duplicates, refused);
+                }
+
+                return CommitResult.Of(outcome);
+            }
+        }
+
+        public Task<Entry?> FindByDedupeAsync(string roomId, string actorId, string dedupeId, CancellationToken cancellationToken)
+        {
+            lock (_lock)
+                return Task.FromResult(_dedupe.GetValueOrDefault(dedupeId));
+        }
+
+        private static List<int> Indexes(CommitPlan plan, Func<RoomChange, bool> condition) =>
+            Enumerable.Range(0, plan.Changes.Count).Where(i => condition(plan.Changes[i])).ToList();
+
+        private static TaskCompletionSource Opened()
+        {
+            var gate = new TaskCompletionSource();
+            gate.SetResult();
+            return gate;
+        }
+    }
+
+    private sealed class OutcomeScript
+    {
+        private readonly Queue<(CommitOutcome Outcome, bool Happens)> _next = new();
+
+        public CommitOutcome? Always { get; set; }
+
+        public void Enqueue(CommitOutcome outcome, bool happens) => _next.Enqueue((outcome, happens));
+
+        public (CommitOutcome Outcome, bool Happens) Next() =>
+            Always is { } always ? (always, false) : _next.TryDequeue(out var next) ? next : (CommitOutcome.Committed, true);
+    }
+}
