@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -16,6 +16,8 @@ internal static class Telemetry
     /// </summary>
     public static void AddTelemetry(this IHostApplicationBuilder builder)
     {
+        // Two records a request, probes included, would bury what a service has to say; spans and metrics hold the requests. Configuration (Logging:LogLevel) overrides.
+        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning).AddFilter("System.Net.Http", LogLevel.Warning).AddFilter("Yarp", LogLevel.Warning);
         builder.Logging.AddOpenTelemetry(logging =>
         {
             logging.IncludeFormattedMessage = true;
@@ -26,20 +28,10 @@ internal static class Telemetry
             .WithMetrics(metrics => metrics
                 .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Net.Http", "System.Runtime", "ChatPlatform.*"))
             .WithTracing(tracing => tracing
-                .AddSource("Microsoft.AspNetCore", "System.Net.Http", "ChatPlatform.*")
-                .AddProcessor(new ProbeFilter()));
+                .AddSource("Microsoft.AspNetCore", "System.Net.Http", "ChatPlatform.*"));
+        builder.Services.AddSingleton<IStartupFilter, RequestSpans>();
 
         if (!string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
             telemetry.UseOtlpExporter();
-    }
-
-    /// <summary>Drops the spans of health probes: a probe every few seconds would bury the messages.</summary>
-    private sealed class ProbeFilter : BaseProcessor<Activity>
-    {
-        public override void OnEnd(Activity activity)
-        {
-            if (activity.GetTagItem("url.path") is HealthPaths.Ready or HealthPaths.Alive)
-                activity.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
-        }
     }
 }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace ChatPlatform.AppHost.Backing;
@@ -29,6 +30,8 @@ internal static class SetupStepExtensions
                 catch (Exception error)
                 {
                     start.Logger.LogError(error, "{Step} failed; what waits for it will not start", step.Name);
+                    // The console too: who runs without the dashboard would see nothing.
+                    start.Services.GetRequiredService<ILogger<SetupStep>>().LogError("{Step} failed: {Reason}", step.Name, error.Message);
                     await start.Notifications.PublishUpdateAsync(step, state => state with { State = KnownResourceStates.FailedToStart, ExitCode = 1 });
                 }
             });

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Reflection;
+using System.Text.Json;
 using Amazon.KinesisFirehose.Model;
 using ChatPlatform.AppHost.Backing;
 using ChatPlatform.Contracts.Tables;
@@ -81,9 +82,9 @@ internal static class CdcPipeline
             BatchSize = 1000,
             BisectBatchOnFunctionError = true,
             FunctionResponseTypes = new[] { "ReportBatchItemFailures" },
-        }, options: null, cancellationToken);
-        // From an earlier run: it goes on from its checkpoint.
-        if (answer.StatusCode != HttpStatusCode.Conflict)
-            answer.EnsureSuccessStatusCode();
+        }, JsonSerializerOptions.Default, cancellationToken);
+        // A conflict is a mapping from an earlier run, which goes on from its checkpoint.
+        if (!answer.IsSuccessStatusCode && answer.StatusCode != HttpStatusCode.Conflict)
+            throw new HttpRequestException($"The event source mapping was refused: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(cancellationToken)}");
     }
 }

@@ -10,8 +10,8 @@ internal sealed record ReceivedMessage(string Name, DateTimeOffset ReceivedAt, J
 /// <summary>What each device got: the latest <see cref="MostMessages"/> of the latest <see cref="MostDevices"/> devices. Thread-safe.</summary>
 internal sealed class ReceivedMessages
 {
-    private const int MostDevices = 10_000;
-    private const int MostMessages = 200;
+    private const int MostDevices = 1_000;
+    private const int MostMessages = 2_000;
     private readonly Lock _gate = new();
     private readonly Dictionary<string, LinkedListNode<Device>> _byToken = [];
     private readonly LinkedList<Device> _latestFirst = [];

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 using Amazon.DynamoDBStreams;
 using Amazon.DynamoDBStreams.Model;
@@ -89,6 +90,8 @@ internal sealed partial class ShardReader(
             try
             {
                 iterator ??= await IteratorAsync(trimmed ? null : last, cancellationToken);
+                // A parent that is not sampled: four polls a second and shard would bury the messages in the dashboard's traces.
+                using var unsampled = new Activity("poll").SetIdFormat(ActivityIdFormat.W3C).Start();
                 answer = await streams.GetRecordsAsync(new GetRecordsRequest { ShardIterator = iterator, Limit = PageSize }, cancellationToken);
                 (pause, trimmed) = (options.RetryBackoff, false);
             }
