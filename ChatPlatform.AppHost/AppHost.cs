@@ -60,4 +60,5 @@ builder.AddProject<Projects.ChatPlatform_Notifier>("notifier", launchProfileName
 // Change data capture: every write to the table becomes a line in the lake.
 builder.AddCdcPipeline("chat-log", ChatTables.Log, aws, lambda, tables);
 
+builder.ShareTheDesk();
 builder.Build().Run();

@@ -28,7 +28,7 @@ internal sealed class DataFolder
         var path = Path.Combine(_root, "apphost.pid");
         try
         {
-            s_lock = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+            s_lock = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             s_lock.SetLength(0);
             s_lock.Write(System.Text.Encoding.ASCII.GetBytes($"{Environment.ProcessId}\n"));
             s_lock.Flush();

@@ -54,7 +54,7 @@ public sealed class StartProblemTests : IDisposable
     [Fact]
     public async Task A_data_folder_in_use_is_named()
     {
-        await using var held = new FileStream(Path.Combine(_data, "apphost.pid"), FileMode.Create, FileAccess.ReadWrite, FileShare.Read);
+        await using var held = new FileStream(Path.Combine(_data, "apphost.pid"), FileMode.Create, FileAccess.ReadWrite, FileShare.None);
 
         var (code, error) = await StartAsync([]);
 
@@ -91,7 +91,7 @@ public sealed class StartProblemTests : IDisposable
         return (process.ExitCode, (await error).Trim());
     }
 
-    private static string AppHostAssembly => Path.Combine(
+    internal static string AppHostAssembly => Path.Combine(
         Metadata("RepositoryRoot"), "ChatPlatform.AppHost", "bin", Metadata("Configuration"), "net10.0", "ChatPlatform.AppHost.dll");
 
     private static string Metadata(string key) =>

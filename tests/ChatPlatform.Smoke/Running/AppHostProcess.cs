@@ -144,6 +144,9 @@ public sealed class AppHostProcess : IAsyncDisposable
         return $"{tree.Count} processes ended in {watch.Elapsed.TotalSeconds:0.0} s, exit code {_process.ExitCode}";
     }
 
+    /// <summary>SIGKILL to the AppHost alone: what a crash does.</summary>
+    public void Kill() => Kill(_process.Id, 9);
+
     public async ValueTask DisposeAsync()
     {
         foreach (var process in Processes())
