@@ -113,7 +113,7 @@ public sealed class AppModelTests : IDisposable
     private static async Task<IReadOnlyCollection<string>> EnvironmentKeysAsync(DistributedApplicationModel model, string name)
     {
         var resource = model.Resources.Single(r => r.Name == name);
-        var context = new EnvironmentCallbackContext(new DistributedApplicationExecutionContext(DistributedApplicationOperation.Publish), resource);
+        var context = new EnvironmentCallbackContext(new DistributedApplicationExecutionContext(DistributedApplicationOperation.Run), resource);
         foreach (var annotation in resource.Annotations.OfType<EnvironmentCallbackAnnotation>())
             await annotation.Callback(context);
         return context.EnvironmentVariables.Keys;
