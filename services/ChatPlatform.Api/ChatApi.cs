@@ -26,6 +26,7 @@ internal static class ChatApi
         services.AddSingleton<RoomStore>().AddSingleton<RoomLogStore>().AddSingleton<RoomActivity>().AddSingleton<ChatRooms>().AddSingleton<ChatMessages>();
         services.AddSingleton<BlockList>().AddSingleton<Devices>().AddSingleton<Presence>().AddSingleton<SessionDirectory>();
         services.AddSingleton<MemberLists>().AddSingleton<FrameDelivery>().AddSingleton<ChatEvents>();
+        services.AddSingleton<IEntryEvents>(provider => provider.GetRequiredService<ChatEvents>());
         services.AddSingleton<IRoomLogStore>(provider => provider.GetRequiredService<RoomLogStore>());
 
         // Hosted services stop in reverse order: first the sequencers commit what they accepted, then delivery tells about it, then the links close.

@@ -43,6 +43,7 @@ internal sealed class ChatRooms(
         var title = kind == RoomKind.Group && request.Title is not null ? Checks.Title(request.Title) : null;
         var articleId = kind == RoomKind.Direct && request.ArticleId is not null ? Checks.Id(request.ArticleId, "articleId") : null;
         await blocks.RefuseIfBlockedByAsync(others, callerId, cancellationToken);
+        RefuseIfEventsAreFull();
 
         var identity = kind == RoomKind.Direct ? RoomStore.DirectIdentity(callerId, others[0], articleId) : null;
         if (identity is not null && await rooms.FindDirectAsync(identity, cancellationToken) is { } existing)
@@ -205,6 +206,7 @@ internal sealed class ChatRooms(
             item = await log.FindItemAsync(roomId, seq.Value, cancellationToken) ?? throw Refusals.Unavailable();
         }
 
+        RefuseIfEventsAreFull();
         if (!await rooms.MoveReadPositionAsync(roomId, callerId, seq.Value, item.Number("messageCount"), cancellationToken))
             return (await rooms.GetMemberAsync(roomId, callerId, cancellationToken)).LastReadSeq;
         await events.MessageReadAsync(roomId, callerId, seq.Value, cancellationToken);
@@ -220,6 +222,12 @@ internal sealed class ChatRooms(
     }
 
     private const string AlreadyJoined = "already_joined";
+
+    private void RefuseIfEventsAreFull()
+    {
+        if (events.IsFull)
+            throw Refusals.EventsFull();
+    }
 
     private async Task SendEphemeralAsync(string roomId, byte[] frame, string? except, CancellationToken cancellationToken)
     {
