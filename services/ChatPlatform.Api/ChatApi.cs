@@ -5,6 +5,7 @@ using ChatPlatform.Api.Grpc;
 using ChatPlatform.Api.Messages;
 using ChatPlatform.Api.Rooms;
 using ChatPlatform.Api.Rooms.Log;
+using ChatPlatform.Api.Rooms.Owners;
 using ChatPlatform.Api.Sessions;
 using ChatPlatform.Api.Users;
 using Microsoft.Extensions.Options;
@@ -36,6 +37,17 @@ internal static class ChatApi
         services.AddSingleton<RoomSequencers>().AddHostedService(provider => provider.GetRequiredService<RoomSequencers>());
     }
 
+    /// <summary>Which server a room's changes go through, and the way there.</summary>
+    public static void AddRoomOwners(this WebApplicationBuilder builder)
+    {
+        var services = builder.Services;
+        services.AddSingleton<IValidateOptions<OwnerOptions>, OwnerOptionsValidator>();
+        services.AddOptions<OwnerOptions>().BindConfiguration(OwnerOptions.Section).ValidateOnStart();
+        services.AddSingleton<RoomOwners>().AddSingleton<RoomHop>().AddSingleton<RoomHopInterceptor>();
+        services.AddHostedService<ApiNodeLease>();
+        services.AddHttpForwarder();
+    }
+
     /// <summary>REST and gRPC: limits, JSON, errors, OpenAPI.</summary>
     public static void AddProtocols(this WebApplicationBuilder builder)
     {
@@ -54,6 +66,7 @@ internal static class ChatApi
         services.AddGrpc(grpc =>
         {
             grpc.Interceptors.Add<ChatErrorInterceptor>();
+            grpc.Interceptors.Add<RoomHopInterceptor>();
             grpc.MaxReceiveMessageSize = MaxBodyBytes;
         });
         services.AddGrpcHealthChecks();

@@ -5,6 +5,7 @@ using ChatPlatform.Api.Access;
 using ChatPlatform.Api.Delivery;
 using ChatPlatform.Api.Events;
 using ChatPlatform.Api.Rooms.Log;
+using ChatPlatform.Api.Rooms.Owners;
 using ChatPlatform.Api.Tables;
 using ChatPlatform.Api.Users;
 using ChatPlatform.Contracts.Frames;
@@ -23,6 +24,7 @@ internal sealed class ChatRooms(
     BlockList blocks,
     MemberLists memberLists,
     FrameDelivery frames,
+    RoomOwners owners,
     ChatEvents events,
     TimeProvider time)
 {
@@ -50,7 +52,7 @@ internal sealed class ChatRooms(
             return (await ReopenAsync(existing, callerId, others[0], cancellationToken), false);
 
         var now = Now();
-        var room = new RoomRow(Guid.CreateVersion7().ToString("N"), kind, callerId, now)
+        var room = new RoomRow(owners.NewRoomId(), kind, callerId, now)
         {
             Title = title,
             ArticleId = articleId,
