@@ -5,6 +5,7 @@ using ChatPlatform.Api.Grpc;
 using ChatPlatform.Api.Messages;
 using ChatPlatform.Api.Rooms;
 using ChatPlatform.Api.Rooms.Log;
+using ChatPlatform.Api.Rooms.Owners;
 using ChatPlatform.Api.Sessions;
 using ChatPlatform.Api.Users;
 using Microsoft.Extensions.Options;
@@ -26,6 +27,7 @@ internal static class ChatApi
         services.AddSingleton<RoomStore>().AddSingleton<RoomLogStore>().AddSingleton<RoomActivity>().AddSingleton<ChatRooms>().AddSingleton<ChatMessages>();
         services.AddSingleton<BlockList>().AddSingleton<Devices>().AddSingleton<Presence>().AddSingleton<SessionDirectory>();
         services.AddSingleton<MemberLists>().AddSingleton<FrameDelivery>().AddSingleton<ChatEvents>();
+        services.AddSingleton<IEntryEvents>(provider => provider.GetRequiredService<ChatEvents>());
         services.AddSingleton<IRoomLogStore>(provider => provider.GetRequiredService<RoomLogStore>());
 
         // Hosted services stop in reverse order: first the sequencers commit what they accepted, then delivery tells about it, then the links close.
@@ -33,6 +35,17 @@ internal static class ChatApi
         services.AddSingleton<CommitDelivery>().AddHostedService(provider => provider.GetRequiredService<CommitDelivery>());
         services.AddSingleton<IRoomCommitObserver>(provider => provider.GetRequiredService<CommitDelivery>());
         services.AddSingleton<RoomSequencers>().AddHostedService(provider => provider.GetRequiredService<RoomSequencers>());
+    }
+
+    /// <summary>Which server a room's changes go through, and the way there.</summary>
+    public static void AddRoomOwners(this WebApplicationBuilder builder)
+    {
+        var services = builder.Services;
+        services.AddSingleton<IValidateOptions<OwnerOptions>, OwnerOptionsValidator>();
+        services.AddOptions<OwnerOptions>().BindConfiguration(OwnerOptions.Section).ValidateOnStart();
+        services.AddSingleton<RoomOwners>().AddSingleton<RoomHop>().AddSingleton<RoomHopInterceptor>();
+        services.AddHostedService<ApiNodeLease>();
+        services.AddHttpForwarder();
     }
 
     /// <summary>REST and gRPC: limits, JSON, errors, OpenAPI.</summary>
@@ -53,6 +66,7 @@ internal static class ChatApi
         services.AddGrpc(grpc =>
         {
             grpc.Interceptors.Add<ChatErrorInterceptor>();
+            grpc.Interceptors.Add<RoomHopInterceptor>();
             grpc.MaxReceiveMessageSize = MaxBodyBytes;
         });
         services.AddGrpcHealthChecks();

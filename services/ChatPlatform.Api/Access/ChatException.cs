@@ -43,6 +43,10 @@ internal static class Refusals
     public static ChatException Overloaded() =>
         new(503, "overloaded", "The room has too many sends waiting.") { RetryAfter = TimeSpan.FromSeconds(1) };
 
+    /// <summary>The events that other services are owed cannot be kept, so nothing more is taken on that would owe them some.</summary>
+    public static ChatException EventsFull() =>
+        new(503, "overloaded", "Events wait for delivery and no more can be kept.") { RetryAfter = TimeSpan.FromSeconds(5) };
+
     /// <summary>The store gave no certain answer in time. A send may be stored or not; a retry with the same <c>clientMessageId</c> is safe.</summary>
     public static ChatException Unavailable() =>
         new(503, "unavailable", "The store did not answer in time; try again.") { RetryAfter = TimeSpan.FromSeconds(1) };

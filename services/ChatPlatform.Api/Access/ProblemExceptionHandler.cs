@@ -40,7 +40,7 @@ internal sealed class ProblemExceptionHandler : IExceptionHandler
         // JsonException's path names the field; its message could repeat what the client sent.
         BadHttpRequestException { InnerException: JsonException json } => new(400, "invalid_body", $"The body is not what the call takes, at {json.Path ?? "$"}."),
         BadHttpRequestException bad => new(bad.StatusCode, bad.StatusCode == 415 ? "not_json" : "invalid_request", "The request is not what the call takes."),
-        EventSpoolFullException => Refusals.Unavailable(),
+        EventSpoolFullException => Refusals.EventsFull(),
         AmazonServiceException or AmazonClientException or HttpRequestException => Refusals.Unavailable(),
         _ => new(500, "internal", "Something went wrong here."),
     };

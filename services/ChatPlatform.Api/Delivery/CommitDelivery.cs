@@ -10,7 +10,7 @@ using Google.Protobuf;
 namespace ChatPlatform.Api.Delivery;
 
 /// <summary>
-/// What follows a commit: events, frames to the members' relays, and for members that no relay reached an event that push consumes. A room is always served by the same
+/// What follows a commit: frames to the members' relays, and for members that no relay reached an event that push consumes. A room is always served by the same
 /// one of several workers, so its entries go out in seq order. Queues are bounded and a full one slows that room's commits down; nothing here is needed for the log to be right.
 /// </summary>
 internal sealed partial class CommitDelivery(
@@ -69,9 +69,6 @@ internal sealed partial class CommitDelivery(
 
     private async Task DeliverAsync(RoomCommit commit, CancellationToken stop)
     {
-        for (var i = 0; i < commit.Entries.Count; i++)
-            await events.EntryCommittedAsync(commit.Entries[i], stop);
-
         var rows = await members.GetAsync(commit.Room, stop);
         HashSet<string> recipients = rows.Select(row => row.UserId).ToHashSet(StringComparer.Ordinal);
         // Who just left is told so too.
@@ -113,7 +110,7 @@ internal sealed partial class CommitDelivery(
 
     private static partial class Log
     {
-        [LoggerMessage(LogLevel.Error, "Room {RoomId} up to {Seq}: events or delivery failed after the commit.")]
+        [LoggerMessage(LogLevel.Error, "Room {RoomId} up to {Seq}: delivery failed after the commit.")]
         public static partial void DeliveryFailed(ILogger logger, string roomId, long seq, Exception error);
     }
 }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using ChatPlatform.Api.Rooms;
+using ChatPlatform.Api.Rooms.Log;
 using ChatPlatform.Contracts.Events;
 using ChatPlatform.Contracts.Json;
 using ChatPlatform.Contracts.Rooms;
@@ -9,9 +10,10 @@ using ChatPlatform.Contracts.Rooms;
 namespace ChatPlatform.Api.Events;
 
 /// <summary>Says what happened to other services (contracts §6). An event's id follows from what happened, so that a repeated one has the same. Thread-safe.</summary>
-internal sealed class ChatEvents(IEventPublisher publisher, TimeProvider time)
+internal sealed class ChatEvents(IEventPublisher publisher, TimeProvider time) : IEntryEvents
 {
-    /// <summary>The events of an entry; none for types that have no event.</summary>
+    public bool IsFull => publisher.IsFull;
+
     public ValueTask EntryCommittedAsync(Entry entry, CancellationToken cancellationToken) => entry.Type switch
     {
         EntryTypes.MessageCreated => EntryAsync(

@@ -32,6 +32,8 @@ internal sealed class EventSpool : IEventPublisher, IAsyncDisposable
 
     public SpoolCursor Unacknowledged { get; }
 
+    public bool IsFull => _options.WhenFull == WhenSpoolRefuses.Reject && Unacknowledged.PendingBytes > _options.SpoolLimitBytes * 0.99;
+
     /// <summary>The folder that this process has for itself.</summary>
     public string Folder => _log.Folder;
 

@@ -13,7 +13,7 @@ internal sealed class EventSpoolHealth(EventSpool spool, IOptions<EventOptions> 
     {
         var pending = spool.Unacknowledged.PendingBytes;
         var age = spool.Unacknowledged.OldestPending;
-        if (options.Value.WhenFull == WhenSpoolRefuses.Reject && pending > options.Value.SpoolLimitBytes * 0.99)
+        if (spool.IsFull)
             return Task.FromResult(HealthCheckResult.Unhealthy($"the event spool is full: {pending} of {options.Value.SpoolLimitBytes} bytes"));
         return Task.FromResult(age.TotalSeconds > options.Value.StallSeconds
             ? HealthCheckResult.Degraded($"{pending} bytes of events wait for the agent, the oldest for {age.TotalSeconds:F0} s")

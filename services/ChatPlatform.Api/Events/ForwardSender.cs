@@ -18,12 +18,28 @@ internal sealed partial class ForwardSender(EventSpool spool, IOptions<EventOpti
     private const int MaxInFlight = 4;
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan DrainPoll = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
     private readonly Meter _meter = meters.Create(EventSpool.MeterName);
     private readonly TimeSpan _ackTimeout = TimeSpan.FromSeconds(options.Value.AckTimeoutSeconds);
 
+    private volatile bool _isConnected;
+
     private sealed record Sent(string Chunk, long End, int Events);
+
+    /// <summary>
+    /// Waits a little for the agent to acknowledge what is left, while there is a connection: the rooms' next events come from other servers, and these should be first. What is
+    /// left after that stays in the spool for the next process that opens it.
+    /// </summary>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        var started = time.GetTimestamp();
+        while (_isConnected && spool.Unacknowledged.PendingBytes > 0 && time.GetElapsedTime(started) < DrainTime && !cancellationToken.IsCancellationRequested)
+            await Task.Delay(DrainPoll, time, CancellationToken.None);
+        await base.StopAsync(cancellationToken);
+    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -82,7 +98,9 @@ internal sealed partial class ForwardSender(EventSpool spool, IOptions<EventOpti
         var inFlight = Channel.CreateBounded<Sent>(new BoundedChannelOptions(MaxInFlight) { SingleReader = true, SingleWriter = true });
         var sending = SendAsync(stream, inFlight.Writer, ended.Token);
         var receiving = ReceiveAsync(stream, inFlight.Reader, acknowledged, ended.Token);
+        _isConnected = true;
         var first = await Task.WhenAny(sending, receiving);
+        _isConnected = false;
         await ended.CancelAsync();
         await ((Task)Task.WhenAll(sending, receiving)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // The one that ended first says why; the other only saw the cancellation.

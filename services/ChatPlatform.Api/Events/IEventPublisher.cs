@@ -4,6 +4,12 @@ namespace ChatPlatform.Api.Events;
 internal interface IEventPublisher
 {
     /// <summary>
+    /// True when the next appends would be refused: the spool is nearly full and <see cref="EventOptions.WhenFull"/> is <see cref="WhenSpoolRefuses.Reject"/>. What is kept free
+    /// is for the events of work that was stored already.
+    /// </summary>
+    bool IsFull { get; }
+
+    /// <summary>
     /// Returns when the event is in the spool on disk: it survives <c>kill -9</c> of this process and reaches the topic later, with the same bytes. Await one append of a room before the
     /// next, and their order is kept.
     /// </summary>

@@ -5,6 +5,7 @@ using ChatPlatform.Api.Access;
 using ChatPlatform.Api.Delivery;
 using ChatPlatform.Api.Events;
 using ChatPlatform.Api.Rooms.Log;
+using ChatPlatform.Api.Rooms.Owners;
 using ChatPlatform.Api.Tables;
 using ChatPlatform.Api.Users;
 using ChatPlatform.Contracts.Frames;
@@ -23,6 +24,7 @@ internal sealed class ChatRooms(
     BlockList blocks,
     MemberLists memberLists,
     FrameDelivery frames,
+    RoomOwners owners,
     ChatEvents events,
     TimeProvider time)
 {
@@ -43,13 +45,14 @@ internal sealed class ChatRooms(
         var title = kind == RoomKind.Group && request.Title is not null ? Checks.Title(request.Title) : null;
         var articleId = kind == RoomKind.Direct && request.ArticleId is not null ? Checks.Id(request.ArticleId, "articleId") : null;
         await blocks.RefuseIfBlockedByAsync(others, callerId, cancellationToken);
+        RefuseIfEventsAreFull();
 
         var identity = kind == RoomKind.Direct ? RoomStore.DirectIdentity(callerId, others[0], articleId) : null;
         if (identity is not null && await rooms.FindDirectAsync(identity, cancellationToken) is { } existing)
             return (await ReopenAsync(existing, callerId, others[0], cancellationToken), false);
 
         var now = Now();
-        var room = new RoomRow(Guid.CreateVersion7().ToString("N"), kind, callerId, now)
+        var room = new RoomRow(owners.NewRoomId(), kind, callerId, now)
         {
             Title = title,
             ArticleId = articleId,
@@ -205,6 +208,7 @@ internal sealed class ChatRooms(
             item = await log.FindItemAsync(roomId, seq.Value, cancellationToken) ?? throw Refusals.Unavailable();
         }
 
+        RefuseIfEventsAreFull();
         if (!await rooms.MoveReadPositionAsync(roomId, callerId, seq.Value, item.Number("messageCount"), cancellationToken))
             return (await rooms.GetMemberAsync(roomId, callerId, cancellationToken)).LastReadSeq;
         await events.MessageReadAsync(roomId, callerId, seq.Value, cancellationToken);
@@ -220,6 +224,12 @@ internal sealed class ChatRooms(
     }
 
     private const string AlreadyJoined = "already_joined";
+
+    private void RefuseIfEventsAreFull()
+    {
+        if (events.IsFull)
+            throw Refusals.EventsFull();
+    }
 
     private async Task SendEphemeralAsync(string roomId, byte[] frame, string? except, CancellationToken cancellationToken)
     {

@@ -15,7 +15,10 @@ public static class SessionKeys
     /// <summary>A string with a TTL of <see cref="LeaseTime"/>: the node's gRPC address, e.g. <c>http://127.0.0.1:5101</c>.</summary>
     public static string Lease(string nodeId) => $"{{node:{nodeId}}}:lease";
 
-    /// <summary>How long a relay that says nothing is believed to live.</summary>
+    /// <summary>A sorted set of the API servers, each scored with the time its lease ends (Unix, ms, by the clock of Redis).</summary>
+    public const string ApiNodes = "{api}:nodes";
+
+    /// <summary>How long a relay, or an API server, that says nothing is believed to live.</summary>
     public static readonly TimeSpan LeaseTime = TimeSpan.FromSeconds(12);
 
     /// <summary>How often a relay renews its lease.</summary>

@@ -36,6 +36,12 @@ public sealed class ChatSystem : IAsyncLifetime
         }
     }
 
+    /// <summary>How many relays to start, 0 to 2.</summary>
+    internal int RelayCount { get; init; } = 2;
+
+    /// <summary>Where the API servers send events; by default nobody is there.</summary>
+    internal int EventsPort { get; init; } = ServiceProcess.FreePort();
+
     public RedisCluster Redis { get; private set; } = null!;
 
     public Uri[] Apis { get; } = new Uri[2];
@@ -43,6 +49,8 @@ public sealed class ChatSystem : IAsyncLifetime
     public Uri[] ApiGrpc { get; } = new Uri[2];
 
     public Uri[] Relays { get; } = new Uri[2];
+
+    public ServiceProcess[] ApiProcesses { get; } = new ServiceProcess[2];
 
     public ServiceProcess[] RelayProcesses { get; } = new ServiceProcess[2];
 
@@ -67,7 +75,7 @@ public sealed class ChatSystem : IAsyncLifetime
             ["Jwt__SigningKey"] = _signingKey,
             ["Jwt__Issuer"] = "https://chat.test",
             ["Jwt__Audience"] = "chat",
-            ["Events__Endpoint"] = $"tcp://127.0.0.1:{ServiceProcess.FreePort()}",
+            ["Events__Endpoint"] = $"tcp://127.0.0.1:{EventsPort}",
             ["Events__SpoolPath"] = _spool,
         };
         List<Task> started = [];
@@ -76,11 +84,11 @@ public sealed class ChatSystem : IAsyncLifetime
             var (url, grpc) = (Loopback(), Loopback());
             (Apis[i], ApiGrpc[i]) = (url, grpc);
             var api = Start("services/ChatPlatform.Api", new(_shared) { ["ASPNETCORE_URLS"] = url.ToString(), ["GRPC_PORT"] = grpc.Port.ToString() });
-            _processes.Add(api);
+            _processes.Add(ApiProcesses[i] = api);
             started.Add(api.WaitForHealthAsync(url + "health"));
         }
 
-        for (var i = 0; i < 2; i++)
+        for (var i = 0; i < RelayCount; i++)
         {
             RelayProcesses[i] = StartRelay(i, out var url);
             Relays[i] = url;
@@ -90,6 +98,14 @@ public sealed class ChatSystem : IAsyncLifetime
 
         await Task.WhenAll(started);
     }
+
+    /// <summary>Waits until each API server knows the other, so that both name the same owner of a room.</summary>
+    public Task WaitForApiNodesAsync() => ApiProcesses[0].WaitForAsync(
+        () => Task.FromResult(ApiProcesses.All(api => Apis.All(url => api.Output.Split('\n')
+            .Any(line => line.Contains("API servers: ", StringComparison.Ordinal)
+                && line.Contains(url.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal)
+                && line.Contains(',', StringComparison.Ordinal))))),
+        "the API servers to know each other");
 
     /// <summary>A relay that talks to API server <paramref name="index"/>, with settings that make its limits testable in little time. The caller disposes it.</summary>
     public ServiceProcess StartRelay(int index, out Uri url, params (string Key, string Value)[] settings)

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using ChatPlatform.Api.Access;
+using ChatPlatform.Api.Events;
 using ChatPlatform.Api.Rooms;
 using ChatPlatform.Api.Rooms.Log;
 using ChatPlatform.Contracts.Rooms;
@@ -13,6 +14,7 @@ public sealed class RoomSequencerTests : IAsyncDisposable
     private const string Room = "room";
     private readonly ScriptedStore _store = new();
     private readonly Observer _observer = new();
+    private readonly RecordedEvents _events = new();
     private readonly List<RoomSequencers> _servers = [];
 
     [Fact]
@@ -206,6 +208,87 @@ public sealed class RoomSequencerTests : IAsyncDisposable
         (await Server().CommitAsync(Send("c"))).Entry.At.ShouldBe(ahead);
     }
 
+    [Fact]
+    public async Task Events_are_on_disk_in_seq_order_before_anybody_is_answered()
+    {
+        var server = Server(new SequencerOptions { CommitSize = 7 });
+        var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _events.Gate = gate;
+        var sends = Enumerable.Range(0, 30).Select(i => server.CommitAsync(Send($"c{i}"))).ToList();
+        await UntilAsync(() => _store.Log.Count > 0);
+
+        sends.ShouldAllBe(send => !send.IsCompleted);
+        gate.SetResult();
+        await Task.WhenAll(sends);
+        _events.Seqs.ShouldBe(Enumerable.Range(1, 30).Select(i => (long)i));
+    }
+
+    [Fact]
+    public async Task A_retry_appends_the_event_again()
+    {
+        await Server().CommitAsync(Send("a"));
+        await Server().CommitAsync(Send("b"));
+
+        (await Server().CommitAsync(Send("a"))).IsNew.ShouldBeFalse();
+
+        _events.Seqs.ShouldBe([1, 2, 1]);
+    }
+
+    [Fact]
+    public async Task An_unanswered_commit_that_happened_has_its_events()
+    {
+        _store.Script.Enqueue(CommitOutcome.Unknown, happens: true);
+
+        await Server().CommitAsync(Send("c"));
+
+        _events.Seqs.ShouldBe([1]);
+    }
+
+    [Fact]
+    public async Task A_full_spool_refuses_before_anything_is_stored()
+    {
+        _events.IsFull = true;
+
+        var refusal = await Should.ThrowAsync<ChatException>(Server().CommitAsync(Send("c")));
+
+        refusal.Code.ShouldBe("overloaded");
+        refusal.Status.ShouldBe(503);
+        refusal.RetryAfter.ShouldNotBeNull();
+        _store.Log.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_spool_that_fills_up_after_the_commit_is_waited_for()
+    {
+        _events.Refusals = 3;
+
+        (await Server().CommitAsync(Send("c"))).IsNew.ShouldBeTrue();
+
+        _events.Seqs.ShouldBe([1]);
+    }
+
+    [Fact]
+    public async Task A_stored_change_whose_event_finds_no_room_is_not_answered_as_done_and_a_retry_brings_the_event()
+    {
+        var server = Server(new SequencerOptions { EventDeadline = TimeSpan.Zero });
+        _events.Refusals = 1;
+
+        (await Should.ThrowAsync<ChatException>(server.CommitAsync(Send("c")))).Code.ShouldBe("unavailable");
+        var retried = await server.CommitAsync(Send("c"));
+
+        retried.IsNew.ShouldBeFalse();
+        _store.Log.Count.ShouldBe(1);
+        _events.Seqs.ShouldBe([1]);
+        _observer.Seqs.ShouldBe([1]);
+    }
+
+    private static async Task UntilAsync(Func<bool> holds)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        while (!holds())
+            await Task.Delay(5, limit.Token);
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (var server in _servers)
@@ -217,7 +300,7 @@ public sealed class RoomSequencerTests : IAsyncDisposable
 
     private RoomSequencers Server(SequencerOptions? options = null)
     {
-        var server = new RoomSequencers(_store, _observer, Options.Create(options ?? new SequencerOptions()), TimeProvider.System, NullLogger<RoomSequencers>.Instance);
+        var server = new RoomSequencers(_store, _events, _observer, Options.Create(options ?? new SequencerOptions()), TimeProvider.System, NullLogger<RoomSequencers>.Instance);
         _servers.Add(server);
         return server;
     }
@@ -236,6 +319,35 @@ public sealed class RoomSequencerTests : IAsyncDisposable
             Message = new Message(room, at.Seq, at.MessageCount, "u1", MessageKind.Text, "x", id, at.At),
         },
     };
+
+    private sealed class RecordedEvents : IEntryEvents
+    {
+        private int _refusals;
+
+        public bool IsFull { get; set; }
+
+        /// <summary>How many of the next appends find no room.</summary>
+        public int Refusals { set => _refusals = value; }
+
+        public TaskCompletionSource Gate { get; set; } = Opened();
+
+        public ConcurrentQueue<long> Seqs { get; } = new();
+
+        public async ValueTask EntryCommittedAsync(Entry entry, CancellationToken cancellationToken)
+        {
+            await Gate.Task.WaitAsync(cancellationToken);
+            if (Interlocked.Decrement(ref _refusals) >= 0)
+                throw new EventSpoolFullException(new IOException("full"));
+            Seqs.Enqueue(entry.Seq);
+        }
+
+        private static TaskCompletionSource Opened()
+        {
+            var gate = new TaskCompletionSource();
+            gate.SetResult();
+            return gate;
+        }
+    }
 
     private sealed class Observer : IRoomCommitObserver
     {

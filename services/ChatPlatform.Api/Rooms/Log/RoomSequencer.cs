@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Threading.Channels;
 using ChatPlatform.Api.Access;
+using ChatPlatform.Api.Events;
 using ChatPlatform.Contracts.Rooms;
 
 namespace ChatPlatform.Api.Rooms.Log;
@@ -19,10 +20,17 @@ internal interface IRoomCommitObserver
 /// believes; a lost condition means that another server committed, so the room is read again and the changes are numbered anew. Any number of sequencers of a room may
 /// run at once: the condition alone keeps the log dense. <see cref="TryAdd"/> is thread-safe; one loop does the rest.
 /// </summary>
+/// <remarks>
+/// A caller is answered after the change's event is on disk: commit, append the events in seq order, answer. A crash before the append leaves a caller without an answer, whose retry
+/// meets the dedupe record and appends the event again under the same id; consumers tell by it. A full spool refuses changes before the commit. If it fills up after one, the
+/// stored change waits for room, as does the room behind it, for at most <see cref="SequencerOptions.EventDeadline"/>; then its caller is told 503, for whom a retry is right
+/// as well. No change is ever answered as done whose event could be lost.
+/// </remarks>
 internal sealed partial class RoomSequencer(
-    string roomId, IRoomLogStore store, IRoomCommitObserver observer, SequencerOptions options, TimeProvider time, ILogger logger)
+    string roomId, IRoomLogStore store, IEntryEvents events, IRoomCommitObserver observer, SequencerOptions options, TimeProvider time, ILogger logger)
 {
     private const int MaxTransactionItems = 100;
+    private static readonly TimeSpan EventRetry = TimeSpan.FromMilliseconds(20);
 
     // Below the 4 MB that a transaction may hold, to leave room for what the estimate misses.
     private const int MaxTransactionBytes = 3_000_000;
@@ -117,6 +125,9 @@ internal sealed partial class RoomSequencer(
             {
                 if (time.GetElapsedTime(started) > options.CommitDeadline)
                     throw Refusals.Unavailable();
+                // An unanswered try may have been stored: that is settled first, full or not.
+                if (failures == 0 && events.IsFull)
+                    throw Refusals.EventsFull();
                 _room ??= await store.FindRoomAsync(roomId, stop) ?? throw Refusals.RoomNotFound();
                 var plan = Plan(_room, batch);
                 var result = await store.TryCommitAsync(plan, stop);
@@ -189,9 +200,42 @@ internal sealed partial class RoomSequencer(
     private async Task FinishAsync(CommitPlan plan, CancellationToken stop)
     {
         _room = plan.After;
-        for (var i = 0; i < plan.Changes.Count; i++)
-            plan.Changes[i].Complete(new CommittedChange(plan.Entries[i], IsNew: true));
+        try
+        {
+            await AppendEventsAsync(plan.Entries, stop);
+            for (var i = 0; i < plan.Changes.Count; i++)
+                plan.Changes[i].Complete(new CommittedChange(plan.Entries[i], IsNew: true));
+        }
+        catch (Exception error) when (error is EventSpoolFullException or OperationCanceledException)
+        {
+            // Stored, and told to the members below; the caller's retry appends the event.
+            Log.EventsDelayed(logger, roomId, plan.Entries[0].Seq, plan.After.LastSeq, error.Message);
+            foreach (var change in plan.Changes)
+                change.Refuse(Refusals.Unavailable());
+        }
+
         await observer.CommittedAsync(new RoomCommit(plan.After, plan.Entries, plan.Changes.Select(change => change.Trace).ToList()), stop);
+    }
+
+    /// <summary>Appends the entries' events in order, and waits for a while when the spool is full.</summary>
+    private async Task AppendEventsAsync(IReadOnlyList<Entry> entries, CancellationToken stop)
+    {
+        var started = time.GetTimestamp();
+        foreach (var entry in entries)
+        {
+            while (true)
+            {
+                try
+                {
+                    await events.EntryCommittedAsync(entry, stop);
+                    break;
+                }
+                catch (EventSpoolFullException) when (time.GetElapsedTime(started) < options.EventDeadline)
+                {
+                    await Task.Delay(EventRetry, time, stop);
+                }
+            }
+        }
     }
 
     /// <summary>Answers those that need no commit any more and takes them out of the batch.</summary>
@@ -204,8 +248,18 @@ internal sealed partial class RoomSequencer(
             // Absent only if it expired between the transaction and this read; then it is committed by the next try.
             if (await store.FindByDedupeAsync(roomId, change.ActorId, change.DedupeId, stop) is not { } first)
                 continue;
-            change.Complete(new CommittedChange(first, IsNew: false));
             settled.Add(change);
+            try
+            {
+                // Whoever stored it may have gone down before its event was on disk. Here an event may come after those of later entries; its first copy, if there is one, did not.
+                await AppendEventsAsync([first], stop);
+                change.Complete(new CommittedChange(first, IsNew: false));
+            }
+            catch (EventSpoolFullException error)
+            {
+                Log.EventsDelayed(logger, roomId, first.Seq, first.Seq, error.Message);
+                change.Refuse(Refusals.Unavailable());
+            }
         }
 
         foreach (var index in result.Refused.Except(result.Duplicates))
@@ -221,6 +275,9 @@ internal sealed partial class RoomSequencer(
     {
         [LoggerMessage(LogLevel.Warning, "A commit to room {RoomId} ended {Outcome}; try {Try} follows.")]
         public static partial void CommitDelayed(ILogger logger, string roomId, CommitOutcome outcome, int @try);
+
+        [LoggerMessage(LogLevel.Warning, "Room {RoomId}: events of entries {First} to {Last} could not be kept in time ({Reason}); the callers are asked to try again.")]
+        public static partial void EventsDelayed(ILogger logger, string roomId, long first, long last, string reason);
 
         [LoggerMessage(LogLevel.Error, "Commits to room {RoomId} fail.")]
         public static partial void CommitFailed(ILogger logger, string roomId, Exception error);

@@ -7,7 +7,7 @@ namespace ChatPlatform.Api.Rooms.Log;
 
 /// <summary>The sequencers of the rooms that this process is writing to. Thread-safe. At shutdown what was accepted is committed first.</summary>
 internal sealed class RoomSequencers(
-    IRoomLogStore store, IRoomCommitObserver observer, IOptions<SequencerOptions> options, TimeProvider time, ILogger<RoomSequencers> logger)
+    IRoomLogStore store, IEntryEvents events, IRoomCommitObserver observer, IOptions<SequencerOptions> options, TimeProvider time, ILogger<RoomSequencers> logger)
     : IHostedService, IDisposable
 {
     private readonly ConcurrentDictionary<string, (RoomSequencer Sequencer, Task Loop)> _rooms = new(StringComparer.Ordinal);
@@ -18,7 +18,7 @@ internal sealed class RoomSequencers(
     public int Count => _rooms.Count;
 
     /// <summary>Commits a change, or finds what an earlier try committed.</summary>
-    /// <exception cref="ChatException"><c>overloaded</c> when the room's queue is full; <c>unavailable</c> when the store gives no answer; the change's own refusal.</exception>
+    /// <exception cref="ChatException"><c>overloaded</c> when the room's queue or the event spool is full; <c>unavailable</c> when the store gives no answer; the change's own refusal.</exception>
     public Task<CommittedChange> CommitAsync(RoomChange change)
     {
         while (true)
@@ -59,7 +59,7 @@ internal sealed class RoomSequencers(
         {
             if (_rooms.TryGetValue(roomId, out running) && !running.Sequencer.IsClosed)
                 return running.Sequencer;
-            var sequencer = new RoomSequencer(roomId, store, observer, options.Value, time, logger);
+            var sequencer = new RoomSequencer(roomId, store, events, observer, options.Value, time, logger);
             _rooms[roomId] = (sequencer, Task.Run(() => RunAsync(roomId, sequencer)));
             return sequencer;
         }

@@ -16,6 +16,9 @@ internal sealed class SequencerOptions
     /// <summary>How long a commit is tried before its callers are told 503 <c>unavailable</c>.</summary>
     public TimeSpan CommitDeadline { get; set; } = TimeSpan.FromSeconds(8);
 
+    /// <summary>How long a committed change waits for room in a spool that became full meanwhile, before its caller is told 503 <c>unavailable</c>.</summary>
+    public TimeSpan EventDeadline { get; set; } = TimeSpan.FromSeconds(3);
+
     /// <summary>After this long without a change a room's sequencer is dropped from memory.</summary>
     public TimeSpan IdleLimit { get; set; } = TimeSpan.FromSeconds(30);
 }
@@ -31,6 +34,8 @@ internal sealed class SequencerOptionsValidator : IValidateOptions<SequencerOpti
             failures.Add($"Sequencer:CommitSize is {options.CommitSize}; it must be from 1 to 49.");
         if (options.CommitDeadline < TimeSpan.FromMilliseconds(100) || options.CommitDeadline > TimeSpan.FromMinutes(1))
             failures.Add($"Sequencer:CommitDeadline is {options.CommitDeadline}; it must be from 00:00:00.1 to 00:01:00.");
+        if (options.EventDeadline < TimeSpan.Zero || options.EventDeadline > TimeSpan.FromMinutes(1))
+            failures.Add($"Sequencer:EventDeadline is {options.EventDeadline}; it must be from 00:00:00 to 00:01:00.");
         if (options.IdleLimit < TimeSpan.FromMilliseconds(100) || options.IdleLimit > TimeSpan.FromHours(1))
             failures.Add($"Sequencer:IdleLimit is {options.IdleLimit}; it must be from 00:00:00.1 to 01:00:00.");
         return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);

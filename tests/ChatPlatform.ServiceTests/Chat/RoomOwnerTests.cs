@@ -1,0 +1,111 @@
+using System.Net;
+using System.Text.Json;
+using ChatPlatform.Contracts.Protos.Chat.V1;
+using ChatPlatform.ServiceTests.Events;
+using Grpc.Core;
+using Grpc.Net.Client;
+
+namespace ChatPlatform.ServiceTests.Chat;
+
+/// <summary>One server commits a room's changes, wherever they arrive: events keep their order, and its end costs nothing but the order at that moment.</summary>
+public sealed class RoomOwnerTests
+{
+    [Fact]
+    public async Task Events_of_a_room_reach_the_topic_in_seq_order_though_both_servers_take_its_sends()
+    {
+        await using var events = new EventServices();
+        await events.StartKafkaAsync();
+        await events.StartForwarderAsync();
+        await WithSystemAsync(new ChatSystem { RelayCount = 0, EventsPort = events.ForwardPort }, async system =>
+        {
+            await system.WaitForApiNodesAsync();
+            var (mina, joon) = (await system.NewUserAsync("mina"), await system.NewUserAsync("joon"));
+            using var one = GrpcChannel.ForAddress(system.ApiGrpc[0]);
+            using var two = GrpcChannel.ForAddress(system.ApiGrpc[1]);
+            var grpc = new[] { new ChatService.ChatServiceClient(one), new ChatService.ChatServiceClient(two) };
+            var rooms = new List<string>();
+            for (var i = 0; i < 4; i++)
+                rooms.Add(await mina.NewGroupAsync(joon));
+            const int Sends = 40;
+
+            await Task.WhenAll(rooms.Select(async room =>
+            {
+                for (var i = 0; i < Sends; i += 4)
+                {
+                    // Each pair one after the other over the two servers, REST and gRPC.
+                    await mina.SendAsync(room, "rest", api: 0);
+                    await joon.SendAsync(room, "rest", api: 1);
+                    for (var api = 0; api < 2; api++)
+                    {
+                        await grpc[api].SendMessageAsync(
+                            new SendMessageRequest { RoomId = room, ClientMessageId = Guid.NewGuid().ToString(), Kind = "text", Text = "grpc" },
+                            new Metadata { { "authorization", "Bearer " + mina.Token } });
+                    }
+                }
+            }));
+
+            var read = events.Read(all => all.Count(IsCreated) >= rooms.Count * Sends);
+            foreach (var room in rooms)
+            {
+                read.First(message => message.Key == room).Value.ShouldContain("chat.room.created.v1");
+                read.Where(message => message.Key == room && IsCreated(message))
+                    .Select(message => JsonElement.Parse(message.Value).GetProperty("data").GetProperty("seq").GetInt64())
+                    .ShouldBe(Enumerable.Range(1, Sends).Select(seq => (long)seq));
+            }
+        });
+
+        static bool IsCreated((string Key, string Value) message) => message.Value.Contains("\"type\":\"chat.message.created.v1\"", StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_answered_sends_event_survives_kill_9_and_the_rooms_of_a_killed_server_go_on_at_once() =>
+        await WithSystemAsync(new ChatSystem { RelayCount = 0 }, async system =>
+        {
+            await system.WaitForApiNodesAsync();
+            var (mina, joon) = (await system.NewUserAsync("mina"), await system.NewUserAsync("joon"));
+            // A new room belongs to the server that made it: the first one, where groups are made.
+            var room = await mina.NewGroupAsync(joon);
+
+            var sent = await mina.SendAsync(room, "answered", "first", api: 1);
+            await system.ApiProcesses[0].KillAsync();
+
+            system.SpooledEvents.ShouldContain($"\"id\":\"{room}:{sent.GetProperty("seq").GetInt64()}:chat.message.created.v1\"");
+            (await mina.PatchAsync($"/v1/rooms/{room}", new { title = "새 이름" }, api: 1)).Status.ShouldBeOneOf(HttpStatusCode.OK, HttpStatusCode.ServiceUnavailable);
+            (await mina.TrySendAsync(room, "after", "second", api: 1)).Status.ShouldBe(HttpStatusCode.Created);
+            (await mina.TrySendAsync(room, "after", "second", api: 1)).Status.ShouldBe(HttpStatusCode.OK);
+            (await mina.TrySendAsync(room, "answered", "first", api: 1)).Status.ShouldBe(HttpStatusCode.OK);
+        });
+
+    [Fact]
+    public async Task A_send_passed_on_to_a_server_that_is_killed_meanwhile_is_stored_once() =>
+        await WithSystemAsync(new ChatSystem { RelayCount = 0 }, async system =>
+        {
+            await system.WaitForApiNodesAsync();
+            var (mina, joon) = (await system.NewUserAsync("mina"), await system.NewUserAsync("joon"));
+            var room = await mina.NewGroupAsync(joon);
+            await mina.SendAsync(room, "opens the connection", api: 1);
+            // Stopped first, so that the owner has the send and gives no answer.
+            system.ApiProcesses[0].Signal(19);
+
+            var send = mina.TrySendAsync(room, "owner dies", "once", api: 1);
+            await Task.WhenAny(send, Task.Delay(TimeSpan.FromMilliseconds(300)));
+            await system.ApiProcesses[0].KillAsync();
+
+            (await send).Status.ShouldBeOneOf(HttpStatusCode.Created, HttpStatusCode.OK);
+            var log = await mina.GetAsync($"/v1/rooms/{room}/log", api: 1);
+            log.Body.GetProperty("items").GetArrayLength().ShouldBe(2);
+        });
+
+    private static async Task WithSystemAsync(ChatSystem system, Func<ChatSystem, Task> test)
+    {
+        try
+        {
+            await system.InitializeAsync();
+            await test(system);
+        }
+        finally
+        {
+            await system.DisposeAsync();
+        }
+    }
+}
