@@ -1,6 +1,7 @@
 using ChatPlatform.Gateway.Problems;
 using Microsoft.Extensions.Options;
 using Yarp.ReverseProxy.Configuration;
+using Yarp.ReverseProxy.Transforms;
 
 namespace ChatPlatform.Gateway.Routing;
 
@@ -16,8 +17,6 @@ internal static class RoutingExtensions
             return new InMemoryConfigProvider(RouteTable.Routes(options), RouteTable.Clusters(options));
         });
         builder.Services.AddSingleton<UpstreamMeter>();
-        // YARP logs two lines a request at Information; the spans already tell.
-        builder.Logging.AddFilter("Yarp.ReverseProxy", LogLevel.Warning);
         // Trace context and X-Forwarded-For/-Proto/-Host are YARP's defaults; what a client sends under those names is replaced.
         builder.Services.AddReverseProxy().ConfigureHttpClient((_, handler) =>
         {
@@ -27,7 +26,9 @@ internal static class RoutingExtensions
             // Notices a dead HTTP/2 peer under an idle stream.
             handler.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
             handler.KeepAlivePingTimeout = TimeSpan.FromSeconds(10);
-        });
+        })
+        // Between API servers this header says that a write was passed on once already; from outside it means nothing.
+        .AddTransforms(transforms => transforms.AddRequestHeaderRemove("x-chat-passed-on"));
     }
 
     public static void MapUpstreams(this WebApplication app) => app.MapReverseProxy(proxy =>

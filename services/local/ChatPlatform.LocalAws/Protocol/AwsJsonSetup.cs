@@ -19,8 +19,6 @@ internal static class AwsJsonSetup
             kestrel.Limits.MinRequestBodyDataRate = null;
             kestrel.Limits.MinResponseDataRate = null;
         });
-        // Two lines a request would be most of what this process writes; spans and the duration histogram tell more.
-        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<Meters>();
         return builder;
