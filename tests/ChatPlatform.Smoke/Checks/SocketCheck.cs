@@ -34,6 +34,8 @@ internal static class SocketCheck
         var late = counts.Sum(count => count.OutOfOrder);
         if (late > 0)
             throw new CheckFailedException($"{late} entries came after a later one of their room on the same connection");
-        return $"{compared} deliveries compared; {counts.Sum(c => c.Doubles)} came twice, {counts.Sum(c => c.Mended)} asked from the log, {sockets.Sum(s => s.Reconnects)} reconnects";
+        var reasons = string.Join(", ", sockets.Where(socket => socket.Reconnects > 0).Select(socket => socket.Broken).Distinct());
+        return $"{compared} deliveries compared; {counts.Sum(c => c.Doubles)} came twice, {counts.Sum(c => c.Mended)} asked from the log, {sockets.Sum(s => s.Reconnects)} reconnects"
+            + (reasons.Length > 0 ? $" ({reasons})" : "");
     }
 }

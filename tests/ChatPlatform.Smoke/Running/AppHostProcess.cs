@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Net.Http.Json;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using ChatPlatform.Smoke.Checks;
@@ -100,7 +101,10 @@ public sealed class AppHostProcess : IAsyncDisposable
         string Url(string name) => $"http://127.0.0.1:{ports[name]}";
     }
 
-    /// <summary>Waits until the front door, the AWS edge and the push emulator are healthy; a degraded gateway is not yet.</summary>
+    /// <summary>
+    /// Waits until the front door, the AWS edge and the push emulator are healthy (a degraded gateway is not yet) and every replica has sent telemetry: behind one port,
+    /// one replica that answers would hide one that does not.
+    /// </summary>
     /// <exception cref="CheckFailedException">The AppHost ended, or <paramref name="limit"/> passed; the message holds the last lines it wrote.</exception>
     public async Task WaitUntilHealthyAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
@@ -116,6 +120,14 @@ public sealed class AppHostProcess : IAsyncDisposable
                     throw new CheckFailedException($"{service}health is not healthy after {limit.TotalSeconds:0} s:\n{Output}");
                 await Task.Delay(100, cancellationToken);
             }
+        }
+
+        IReadOnlyList<string> missing;
+        while ((missing = await MissingReplicasAsync(http, cancellationToken)).Count > 0)
+        {
+            if (watch.Elapsed > limit)
+                throw new CheckFailedException($"no telemetry of a second {string.Join(" and ", missing)} after {limit.TotalSeconds:0} s:\n{Output}");
+            await Task.Delay(100, cancellationToken);
         }
     }
 
@@ -154,6 +166,19 @@ public sealed class AppHostProcess : IAsyncDisposable
         await _process.WaitForExitAsync();
         _process.Dispose();
         Directory.Delete(_dataPath, recursive: true);
+    }
+
+    private async Task<IReadOnlyList<string>> MissingReplicasAsync(HttpClient http, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var resources = await http.GetFromJsonAsync<JsonElement>(new Uri(Endpoints.DashboardUrl!, "/api/telemetry/resources"), cancellationToken);
+            return [.. new[] { "api", "relay" }.Where(name => resources.EnumerateArray().Count(resource => resource.GetProperty("name").GetString() == name) < 2)];
+        }
+        catch (Exception error) when (error is HttpRequestException || (error is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            return ["dashboard"];
+        }
     }
 
     private static async Task<bool> IsHealthyAsync(HttpClient http, Uri health, CancellationToken cancellationToken)

@@ -1,12 +1,19 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
 using StackExchange.Redis;
 
-namespace ChatPlatform.Relay.Sessions;
+namespace ChatPlatform.ServiceDefaults;
 
-internal static class RedisClient
+/// <summary>The Redis client of a service: for what may be away for a while without a message being lost (sessions, leases, limits).</summary>
+public static class Redis
 {
-    /// <summary>The client of the session directory, from <c>ConnectionStrings:redis</c>. It starts without Redis and fails calls at once while Redis is away: no socket waits for it.</summary>
-    public static void AddRedis(this WebApplicationBuilder builder)
+    /// <summary>
+    /// Adds one <see cref="IConnectionMultiplexer"/> (thread-safe) from <c>ConnectionStrings:redis</c>. It starts without Redis and fails calls at once while Redis is away:
+    /// no caller waits for it. While Redis is away the service is degraded, not unhealthy.
+    /// </summary>
+    public static TBuilder AddRedis<TBuilder>(this TBuilder builder)
+        where TBuilder : IHostApplicationBuilder
     {
         builder.AddRedisClient(
             "redis",
@@ -20,9 +27,9 @@ internal static class RedisClient
                 options.BacklogPolicy = BacklogPolicy.FailFast;
             });
         builder.Services.AddHealthChecks().AddCheck<RedisHealth>("redis");
+        return builder;
     }
 
-    /// <summary>Degraded, not unhealthy, while Redis is away: the sockets stay, and are registered again when it returns.</summary>
     private sealed class RedisHealth(IConnectionMultiplexer redis) : IHealthCheck
     {
         public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
