@@ -41,6 +41,7 @@ var web = builder.AddProject<Projects.Sample_Web>("web", launchProfileName: null
     .WithEnvironment("API_PORT_ONLY", ReferenceExpression.Create($"{api.GetEndpoint("http").Property(EndpointProperty.Port)}"))
     .WithUrlForEndpoint("http", url => url.DisplayText = "Web")
     .WithArgs("--urls-are", "given")
+    .WithHttpHealthCheck("/healthz")
     .WaitFor(api);
 
 var own = builder.AddExecutable("sleeper", "sleep", ".", "1000");
