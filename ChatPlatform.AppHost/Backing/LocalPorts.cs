@@ -45,8 +45,8 @@ internal sealed class LocalPorts
     /// <summary>One pair a node: for clients, and for the nodes among themselves (https://redis.io/docs/latest/operate/oss_and_stack/management/scaling/).</summary>
     public IReadOnlyList<RedisPorts> Redis { get; }
 
-    /// <summary>Checks that nothing listens on the ports yet, so that a taken one is one clear line and nothing was started.</summary>
-    /// <exception cref="StartProblem">A port is taken.</exception>
+    /// <summary>Checks that no two ports are the same and that nothing listens on them yet, so that a taken one is one clear line and nothing was started.</summary>
+    /// <exception cref="StartProblem">A port is taken, or given twice.</exception>
     public void EnsureFree()
     {
         var taken = IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners().Select(listener => listener.Port).ToHashSet();
@@ -56,8 +56,11 @@ internal sealed class LocalPorts
             .. Redis.Index().SelectMany<(int Index, RedisPorts Item), (string, int)>(node =>
                 [($"Redis{node.Index + 1}", node.Item.Client), ($"RedisBus{node.Index + 1}", node.Item.Bus)]),
         ];
+        var given = new Dictionary<int, string>();
         foreach (var (key, port) in wanted)
         {
+            if (!given.TryAdd(port, key))
+                throw new StartProblem($"Ports__{given[port]} and Ports__{key} are both {port}; give one of them another port.");
             if (taken.Contains(port))
                 throw new StartProblem($"port {port} is taken; end what listens there (ss -ltnp 'sport = :{port}') or set Ports__{key} to a free port.");
         }

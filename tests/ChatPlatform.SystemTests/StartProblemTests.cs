@@ -42,6 +42,15 @@ public sealed class StartProblemTests : IDisposable
     }
 
     [Fact]
+    public async Task A_port_given_twice_is_named_with_both_settings()
+    {
+        var (code, error) = await StartAsync(new() { ["Ports__Aws"] = "45661", ["Ports__Fcm"] = "45661" });
+
+        code.ShouldBe(1);
+        error.ShouldBe("chat: Ports__Aws and Ports__Fcm are both 45661; give one of them another port.");
+    }
+
+    [Fact]
     public async Task A_missing_redis_server_is_named_with_the_package_to_install()
     {
         // Only the folder of dotnet itself is left on the PATH.
