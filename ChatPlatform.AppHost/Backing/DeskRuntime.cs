@@ -15,6 +15,8 @@ internal static class DeskRuntime
                 .WithEnvironment("DOTNET_ENVIRONMENT", builder.Environment.EnvironmentName)
                 // One heap instead of one a core (https://learn.microsoft.com/dotnet/core/runtime-config/garbage-collector).
                 .WithEnvironment("DOTNET_gcServer", "0")
+                // 8 MiB (hexadecimal) between collections instead of the size of the processor's cache, which is tens of them on a server.
+                .WithEnvironment("DOTNET_GCgen0size", "800000")
                 // No instrumented code on the way to optimised code (https://learn.microsoft.com/dotnet/core/runtime-config/compilation).
                 .WithEnvironment("DOTNET_TieredPGO", "0");
         }

@@ -87,7 +87,9 @@ public sealed class DurabilityTests : IDisposable
             var last = "";
             var iterator = (await streams.GetShardIteratorAsync(new GetShardIteratorRequest
             {
-                StreamArn = arn, ShardId = shard.ShardId, ShardIteratorType = ShardIteratorType.TRIM_HORIZON,
+                StreamArn = arn,
+                ShardId = shard.ShardId,
+                ShardIteratorType = ShardIteratorType.TRIM_HORIZON,
             })).ShardIterator;
             while (true)
             {

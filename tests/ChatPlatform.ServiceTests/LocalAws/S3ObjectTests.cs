@@ -207,7 +207,11 @@ public sealed class S3ObjectTests(SharedObjectStorage shared) : IClassFixture<Sh
         {
             var answer = await S3.UploadPartAsync(new UploadPartRequest
             {
-                BucketName = bucket, Key = "big", UploadId = upload.UploadId, PartNumber = number, InputStream = new MemoryStream(part),
+                BucketName = bucket,
+                Key = "big",
+                UploadId = upload.UploadId,
+                PartNumber = number,
+                InputStream = new MemoryStream(part),
             });
             eTags.Add(new PartETag(answer));
         }
@@ -252,7 +256,11 @@ public sealed class S3ObjectTests(SharedObjectStorage shared) : IClassFixture<Sh
         (await S3.GetObjectMetadataAsync(bucket, "copy")).Metadata["a"].ShouldBe("1");
         await S3.CopyObjectAsync(new CopyObjectRequest
         {
-            SourceBucket = bucket, SourceKey = "from /한", DestinationBucket = bucket, DestinationKey = "bare", MetadataDirective = S3MetadataDirective.REPLACE,
+            SourceBucket = bucket,
+            SourceKey = "from /한",
+            DestinationBucket = bucket,
+            DestinationKey = "bare",
+            MetadataDirective = S3MetadataDirective.REPLACE,
         });
         (await S3.GetObjectMetadataAsync(bucket, "bare")).Metadata.Count.ShouldBe(0);
         (await Should.ThrowAsync<AmazonS3Exception>(() => S3.CopyObjectAsync(bucket, "copy", bucket, "copy"))).ErrorCode.ShouldBe("InvalidRequest");
@@ -277,7 +285,12 @@ public sealed class S3ObjectTests(SharedObjectStorage shared) : IClassFixture<Sh
         var bucket = await shared.NewBucketAsync();
         var url = S3.GetPreSignedURL(new GetPreSignedUrlRequest
         {
-            BucketName = bucket, Key = "사진 1.png", Verb = HttpVerb.PUT, ContentType = "image/png", Expires = DateTime.UtcNow.AddMinutes(5), Protocol = Protocol.HTTP,
+            BucketName = bucket,
+            Key = "사진 1.png",
+            Verb = HttpVerb.PUT,
+            ContentType = "image/png",
+            Expires = DateTime.UtcNow.AddMinutes(5),
+            Protocol = Protocol.HTTP,
         });
         using (var wrong = await UploadAsync(url, "text/html"))
             wrong.StatusCode.ShouldBe(HttpStatusCode.Forbidden);

@@ -167,7 +167,11 @@ internal sealed class FakeChat : IAsyncDisposable
                 return ((JsonObject)first["message"]!.DeepClone(), false);
             var message = new JsonObject
             {
-                ["seq"] = room.Log.Count + 1, ["ordinal"] = room.Log.Count, ["senderId"] = user, ["clientMessageId"] = id, ["text"] = body["text"]!.GetValue<string>(),
+                ["seq"] = room.Log.Count + 1,
+                ["ordinal"] = room.Log.Count,
+                ["senderId"] = user,
+                ["clientMessageId"] = id,
+                ["text"] = body["text"]!.GetValue<string>(),
             };
             var entry = new JsonObject { ["roomId"] = roomId, ["seq"] = room.Log.Count + 1, ["type"] = "message.created", ["at"] = "t", ["actorId"] = user, ["message"] = message };
             room.Log.Add(entry);

@@ -101,21 +101,21 @@ internal sealed partial class DynamoStore
                     Remove(reader.Length());
                     break;
                 case ChangeKind.Put:
-                {
-                    var table = _tablesByNumber[reader.Length()];
-                    var item = reader.Block().ToArray();
-                    var key = ItemKeys.OfTable(table.Definition.Keys, new Item(item));
-                    Apply(new ItemChange(table, key, table.Find(key), item), time);
-                    break;
-                }
+                    {
+                        var table = _tablesByNumber[reader.Length()];
+                        var item = reader.Block().ToArray();
+                        var key = ItemKeys.OfTable(table.Definition.Keys, new Item(item));
+                        Apply(new ItemChange(table, key, table.Find(key), item), time);
+                        break;
+                    }
 
                 case ChangeKind.Delete or ChangeKind.Expire:
-                {
-                    var table = _tablesByNumber[reader.Length()];
-                    var key = reader.Block().ToArray();
-                    Apply(new ItemChange(table, key, table.Find(key), null, kind == ChangeKind.Expire), time);
-                    break;
-                }
+                    {
+                        var table = _tablesByNumber[reader.Length()];
+                        var key = reader.Block().ToArray();
+                        Apply(new ItemChange(table, key, table.Find(key), null, kind == ChangeKind.Expire), time);
+                        break;
+                    }
 
                 case ChangeKind.DefineStream:
                     Apply(reader.Json<StreamDefinition>());

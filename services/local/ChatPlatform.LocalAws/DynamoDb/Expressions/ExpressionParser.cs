@@ -136,22 +136,22 @@ internal sealed class ExpressionParser
             switch (function)
             {
                 case "if_not_exists":
-                {
-                    var arguments = SetArguments(function, 2);
-                    if (arguments[0] is not PathOperand path)
-                        throw Invalid($"Operator or function requires a document path; operator or function: {function}");
-                    operand = new IfNotExistsOperand(path.Path, arguments[1]);
-                    break;
-                }
+                    {
+                        var arguments = SetArguments(function, 2);
+                        if (arguments[0] is not PathOperand path)
+                            throw Invalid($"Operator or function requires a document path; operator or function: {function}");
+                        operand = new IfNotExistsOperand(path.Path, arguments[1]);
+                        break;
+                    }
 
                 case "list_append":
-                {
-                    var arguments = SetArguments(function, 2);
-                    if (arguments.OfType<ValueOperand>().FirstOrDefault(a => a.Value.Type != AttributeType.L) is { } wrong)
-                        throw Invalid($"Incorrect operand type for operator or function; operator or function: {function}, operand type: {AttributeJson.Name(wrong.Value.Type)}");
-                    operand = new ListAppendOperand(arguments[0], arguments[1]);
-                    break;
-                }
+                    {
+                        var arguments = SetArguments(function, 2);
+                        if (arguments.OfType<ValueOperand>().FirstOrDefault(a => a.Value.Type != AttributeType.L) is { } wrong)
+                            throw Invalid($"Incorrect operand type for operator or function; operator or function: {function}, operand type: {AttributeJson.Name(wrong.Value.Type)}");
+                        operand = new ListAppendOperand(arguments[0], arguments[1]);
+                        break;
+                    }
 
                 case "attribute_exists" or "attribute_not_exists" or "attribute_type" or "begins_with" or "contains" or "size":
                     throw Invalid($"The function is not allowed in an update expression; function: {function}");
