@@ -1,0 +1,12 @@
+using ChatPlatform.Benchmarks;
+
+// ./dev bench NAME: one benchmark and its peer in the same run, a table with the ratio, and one machine-readable line.
+switch (args)
+{
+    case ["unwrap"]:
+        UnwrapBenchmark.Run(Console.Out);
+        return 0;
+    default:
+        Console.Error.WriteLine("bench: name a benchmark: unwrap");
+        return 2;
+}
