@@ -72,10 +72,22 @@ internal sealed class LocalPorts
             return ushort.TryParse(set, out var port) && port > 0 ? port : throw new StartProblem($"Ports__{key} is '{set}'; it must be a port from 1 to 65535.");
         if (!_random)
             return known;
-        var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        _reserved.Add(listener);
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        // Below the ephemeral range, so that no outgoing connection is given the port before its owner binds it.
+        while (true)
+        {
+            var listener = new TcpListener(IPAddress.Loopback, Random.Shared.Next(10_000, 20_000));
+            try
+            {
+                listener.Start();
+                _reserved.Add(listener);
+                return ((IPEndPoint)listener.LocalEndpoint).Port;
+            }
+            catch (SocketException)
+            {
+                // Something listens there: try another.
+                listener.Dispose();
+            }
+        }
     }
 }
 

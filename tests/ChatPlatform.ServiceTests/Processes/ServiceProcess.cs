@@ -89,9 +89,21 @@ public sealed class ServiceProcess : IAsyncDisposable
     /// <summary>A TCP port that was free a moment ago on loopback.</summary>
     public static int FreePort()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        // Below the ephemeral range, so that no outgoing connection is given the port before the service binds it.
+        while (true)
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, Random.Shared.Next(10_000, 32_000));
+            try
+            {
+                listener.Start();
+                return ((IPEndPoint)listener.LocalEndpoint).Port;
+            }
+            catch (SocketException)
+            {
+                // Something listens there: try another.
+                continue;
+            }
+        }
     }
 
     /// <summary>Waits until <paramref name="url"/> answers 2xx.</summary>

@@ -14,9 +14,18 @@ public static class FreePorts
         {
             while (held.Count < count)
             {
-                var listener = new TcpListener(IPAddress.Loopback, 0);
-                listener.Start();
-                held.Add(listener);
+                // Below the ephemeral range, so that no outgoing connection is given the port before its owner binds it.
+                var listener = new TcpListener(IPAddress.Loopback, Random.Shared.Next(10_000, 20_000));
+                try
+                {
+                    listener.Start();
+                    held.Add(listener);
+                }
+                catch (SocketException)
+                {
+                    // Something listens there: try another.
+                    listener.Dispose();
+                }
             }
 
             return [.. held.Select(listener => ((IPEndPoint)listener.LocalEndpoint).Port)];

@@ -10,6 +10,10 @@ namespace Aspire.Hosting.Orchestration;
 /// </summary>
 internal sealed class TcpProxy : IAsyncDisposable
 {
+    private const int FirstPort = 20_000;
+    private const int PortCount = 12_000;
+    private static int s_nextPort = Environment.ProcessId * 97 % PortCount;
+
     private const int BufferSize = 32 * 1024;
     private readonly List<Socket> _listeners;
     private readonly CancellationTokenSource _stopping = new();
@@ -52,8 +56,22 @@ internal sealed class TcpProxy : IAsyncDisposable
 
     public static int FreePort()
     {
-        using var probe = Bind(IPAddress.Loopback, 0);
-        return ((IPEndPoint)probe.LocalEndPoint!).Port;
+        // Below the ephemeral range: between this answer and the program's own bind no outgoing connection can be given the port. Each process counts from a
+        // place of its own and never gives a port twice before it has gone round.
+        while (true)
+        {
+            var port = FirstPort + (int)((uint)Interlocked.Increment(ref s_nextPort) % PortCount);
+            try
+            {
+                Probe(port);
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Something listens there.
+                continue;
+            }
+        }
     }
 
     /// <exception cref="SocketException">The port is taken.</exception>
