@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using ChatPlatform.Api.Access;
+using ChatPlatform.Api.Attachments;
 using ChatPlatform.Api.Messages;
 using ChatPlatform.Api.Rooms;
 using ChatPlatform.Api.Sessions;
@@ -20,6 +21,8 @@ namespace ChatPlatform.Api;
 [JsonSerializable(typeof(ReadPosition))]
 [JsonSerializable(typeof(SendMessageRequest))]
 [JsonSerializable(typeof(EditMessageRequest))]
+[JsonSerializable(typeof(CreateAttachmentRequest))]
+[JsonSerializable(typeof(AttachmentUpload))]
 [JsonSerializable(typeof(DeviceRequest))]
 [JsonSerializable(typeof(BlockPage))]
 [JsonSerializable(typeof(PresencePage))]

@@ -1,5 +1,6 @@
 using ChatPlatform.Api;
 using ChatPlatform.Api.Access;
+using ChatPlatform.Api.Attachments;
 using ChatPlatform.Api.Events;
 using ChatPlatform.Api.Grpc;
 using ChatPlatform.Api.Messages;
@@ -18,6 +19,7 @@ builder.AddChatAuthentication();
 builder.AddDynamoDb([.. ChatTables.All.Select(table => table.Name)]);
 builder.AddRedis();
 builder.AddEventPublishing();
+builder.AddAttachments();
 builder.AddChat();
 builder.AddRoomOwners();
 builder.AddProtocols();
@@ -37,6 +39,7 @@ app.MapGrpcService<ChatGrpcService>();
 var users = app.MapGroup("").RequireAuthorization(ChatAuthentication.UserPolicy);
 users.MapRooms();
 users.MapMessages();
+users.MapAttachments();
 users.MapUsers();
 
 app.Run();

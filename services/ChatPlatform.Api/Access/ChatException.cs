@@ -26,6 +26,11 @@ internal static class Refusals
 
     public static ChatException MessageDeleted() => new(409, "message_deleted", "The message was deleted.");
 
+    /// <summary>Also for another user's: nobody names what they did not upload.</summary>
+    public static ChatException AttachmentNotFound() => new(404, "attachment_not_found", "There is no such attachment of yours.");
+
+    public static ChatException AttachmentNotUploaded() => new(409, "attachment_not_uploaded", "The attachment was not uploaded yet.");
+
     public static ChatException NotTheSender() => new(403, "not_the_sender", "Only its sender may change a message.");
 
     public static ChatException OnlyOneself() => new(403, "only_oneself", "Members leave by themselves; nobody else can be removed.");

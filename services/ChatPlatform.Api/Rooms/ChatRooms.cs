@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Text;
 using Amazon.DynamoDBv2.Model;
 using ChatPlatform.Api.Access;
+using ChatPlatform.Api.Attachments;
 using ChatPlatform.Api.Delivery;
 using ChatPlatform.Api.Events;
 using ChatPlatform.Api.Rooms.Log;
@@ -22,6 +23,7 @@ internal sealed class ChatRooms(
     RoomLogStore log,
     RoomSequencers sequencers,
     BlockList blocks,
+    ChatAttachments attachments,
     MemberLists memberLists,
     FrameDelivery frames,
     RoomOwners owners,
@@ -85,8 +87,9 @@ internal sealed class ChatRooms(
         var (members, more) = await rooms.ListRoomsOfAsync(callerId, count, cursor is null ? null : ReadCursor(cursor), cancellationToken);
         var rows = await rooms.GetRoomsAsync(members.Select(member => member.RoomId), cancellationToken);
         var last = rows.Values.Where(room => room.LastMessageSeq > 0).Select(room => RoomLogStore.EntryKey(room.RoomId, room.LastMessageSeq)).ToList();
-        var messages = (await rooms.BatchGetAsync(ChatTables.Log.Name, last, cancellationToken))
-            .Select(item => EntryItems.ToMessage(item, callerId)).ToDictionary(message => message.RoomId);
+        Dictionary<string, Message> messages = [];
+        foreach (var item in await rooms.BatchGetAsync(ChatTables.Log.Name, last, cancellationToken))
+            messages[item.Text("roomId")] = await attachments.WithLinksAsync(EntryItems.ToMessage(item, callerId));
         var items = members.Where(member => rows.ContainsKey(member.RoomId))
             .Select(member => (Member: member, Room: rows[member.RoomId]))
             .OrderByDescending(item => item.Room.ActiveAt)

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Amazon.DynamoDBv2;
 using Amazon.DynamoDBv2.Model;
 using Amazon.Runtime;
+using Amazon.S3;
 using ChatPlatform.Contracts.Tables;
 using ChatPlatform.ServiceTests.Processes;
 
@@ -60,12 +61,14 @@ public sealed class ChatSystem : IAsyncLifetime
     {
         var aws = $"http://127.0.0.1:{ServiceProcess.FreePort()}";
         var redis = RedisCluster.StartAsync();
-        var local = Start("services/local/ChatPlatform.LocalAws", new() { ["ASPNETCORE_URLS"] = aws });
+        var local = Start("services/local/ChatPlatform.LocalAws", new(Aws) { ["ASPNETCORE_URLS"] = aws });
         _processes.Add(local);
         Dynamo = new AmazonDynamoDBClient(new BasicAWSCredentials("local", "local"), new AmazonDynamoDBConfig { ServiceURL = aws, AuthenticationRegion = "ap-northeast-2" });
         await local.WaitForHealthAsync(aws + "/health");
         foreach (var table in ChatTables.All)
             await CreateAsync(table);
+        using (var s3 = new AmazonS3Client(new BasicAWSCredentials("local", "local"), new AmazonS3Config { ServiceURL = aws, ForcePathStyle = true, AuthenticationRegion = "ap-northeast-2" }))
+            await s3.PutBucketAsync("chat-attachments");
         Redis = await redis;
 
         _shared = new Dictionary<string, string?>(Aws)
