@@ -64,6 +64,7 @@ internal sealed partial class DynamoStore
 
     private void CreateGauges(Meter meter)
     {
+        meter.CreateObservableCounter("localaws.log.flushes", () => _wal?.Flushes ?? 0, "{flush}", "How often the log was flushed to the disk.");
         meter.CreateObservableGauge("localaws.table.items", () => OfTables(t => t.Items.Count), "{item}", "Items of a table.");
         meter.CreateObservableGauge("localaws.table.size", () => OfTables(t => t.SizeBytes), "By", "Billed size of a table's items.");
         meter.CreateObservableGauge("localaws.stream.records", () => OfStreams<long>(s => s.Count), "{record}", "Records a stream keeps.");
