@@ -246,7 +246,7 @@ internal sealed partial class DynamoStore
                         File.Delete(old);
                 }
             }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            catch (Exception error) when (DataFolder.IsRefusal(error))
             {
                 // The log is still whole; the next threshold tries again.
                 LogNoSnapshot(_log, folder, error);

@@ -49,6 +49,9 @@ internal sealed class DataFolder : IDisposable
     /// <summary>A folder inside for one service, created when missing; null in memory.</summary>
     public string? Subfolder(string name) => Path is null ? null : Directory.CreateDirectory(System.IO.Path.Combine(Path, name)).FullName;
 
+    /// <summary>Whether an error says that the disk does not take a write; .NET gives a limit on the size of files (EFBIG) as <see cref="ArgumentOutOfRangeException"/>.</summary>
+    public static bool IsRefusal(Exception error) => error is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException;
+
     public void Dispose() => _lock?.Dispose();
 }
 

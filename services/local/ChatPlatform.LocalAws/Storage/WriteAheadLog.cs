@@ -198,7 +198,7 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
             Write(bytes);
             return true;
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (DataFolder.IsRefusal(error))
         {
             lock (_gate)
             {
