@@ -20,7 +20,11 @@ public sealed class ShardRolloverTests
     [InlineData("LATEST")]
     public async Task Records_of_shards_that_appear_later_arrive_in_order_parents_before_children_also_over_a_kill(string position)
     {
-        await using var aws = await RunningLocalAws.StartAsync(null, new Dictionary<string, string?> { ["DynamoDb__ShardLifetime"] = "00:00:00.300", ["DynamoDb__ShardsPerStream"] = "2" });
+        await using var aws = await RunningLocalAws.StartAsync(null, new Dictionary<string, string?>
+        {
+            ["DynamoDb__ShardLifetime"] = "00:00:00.300",
+            ["DynamoDb__ShardsPerStream"] = "2",
+        });
         await using var emulator = await EmulatorFixture.StartAsync(("AWS_ENDPOINT_URL", aws.Url));
         using var streams = new AmazonDynamoDBStreamsClient(new BasicAWSCredentials("local", "local"),
             new AmazonDynamoDBStreamsConfig { ServiceURL = aws.Url, AuthenticationRegion = "ap-northeast-2" });

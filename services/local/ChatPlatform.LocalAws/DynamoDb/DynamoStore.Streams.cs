@@ -70,7 +70,8 @@ internal sealed partial class DynamoStore
         meter.CreateObservableGauge("localaws.stream.records", () => OfStreams<long>(s => s.Count), "{record}", "Records a stream keeps.");
         meter.CreateObservableGauge("localaws.stream.lag.records", () => OfStreams<long>(s => s.Unread().Count), "{record}",
             "Records after the furthest position that anybody has read in their shard.");
-        meter.CreateObservableGauge("localaws.stream.lag.age", () => OfStreams(s => s.Unread().Oldest is { } oldest ? Math.Max(0, Now.ToUnixTimeMilliseconds() - oldest) / 1000.0 : 0), "s",
+        meter.CreateObservableGauge("localaws.stream.lag.age",
+            () => OfStreams(s => s.Unread().Oldest is { } oldest ? Math.Max(0, Now.ToUnixTimeMilliseconds() - oldest) / 1000.0 : 0), "s",
             "Age of the oldest record after the furthest position that anybody has read in its shard; 0 when there is none.");
     }
 
