@@ -222,7 +222,7 @@ internal sealed class ChatRooms(
     /// <summary>Tells the others that the caller is typing. Nothing is kept.</summary>
     public async Task NotifyTypingAsync(string callerId, string roomId, CancellationToken cancellationToken)
     {
-        await rooms.GetMemberAsync(roomId, callerId, cancellationToken);
+        await blocks.RefuseIfBlockedInAsync(await rooms.GetMemberAsync(roomId, callerId, cancellationToken), cancellationToken);
         await SendEphemeralAsync(roomId, ServerFrames.Typing(roomId, callerId), except: callerId, cancellationToken);
     }
 

@@ -91,5 +91,5 @@ public sealed class RateLimitTests
     public void A_wrong_limit_stops_the_service_and_is_named(int burst, double perSecond, string proxies, string expected) =>
         new RateLimitOptionsValidator()
             .Validate(null, new RateLimitOptions { User = new RateLimit { Burst = burst, PerSecond = perSecond }, TrustedProxies = proxies })
-            .FailureMessage.ShouldContain(expected);
+            .FailureMessage!.ShouldContain(expected);
 }
