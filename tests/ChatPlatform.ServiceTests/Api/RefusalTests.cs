@@ -34,7 +34,7 @@ public sealed class RefusalTests(ApiSystem system)
             { "POST /v1/rooms", """{"kind":"group","title":" ","memberIds":["a"]}""", 400, "invalid_title" },
             { "POST /v1/rooms", $$"""{"kind":"group","title":"{{Long}}","memberIds":["a"]}""", 400, "invalid_title" },
             { "POST /v1/rooms", $$"""{"kind":"group","memberIds":[{{string.Join(',', Enumerable.Range(0, 1_000).Select(i => $"\"m{i}\""))}}]}""", 400, "too_many_members" },
-            { "POST /v1/rooms", "", 400, "invalid_body" },
+            { "POST /v1/rooms", "", 400, "invalid_request" },
             { "POST /v1/rooms", "null", 400, "invalid_request" },
             { "GET /v1/rooms?limit=0", null, 400, "invalid_limit" },
             { "GET /v1/rooms?limit=101", null, 400, "invalid_limit" },
