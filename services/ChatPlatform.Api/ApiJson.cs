@@ -1,4 +1,3 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using ChatPlatform.Api.Access;
@@ -40,6 +39,6 @@ internal sealed partial class ApiJson : JsonSerializerContext
         json.Converters.Add(new WireTimeConverter());
         json.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
         json.NumberHandling = JsonNumberHandling.Strict;
-        json.Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
+        json.Encoder = WireEncoder.Instance;
     }
 }

@@ -45,6 +45,8 @@ internal static class Refusals
 
     public static ChatException TextTooLong(int limit) => new(400, "text_too_long", $"text must be at most {limit} Unicode code points.");
 
+    public static ChatException RateLimited(TimeSpan wait) => new(429, "rate_limited", "Too many calls; try again later.") { RetryAfter = wait };
+
     public static ChatException Overloaded() =>
         new(503, "overloaded", "The room has too many sends waiting.") { RetryAfter = TimeSpan.FromSeconds(1) };
 

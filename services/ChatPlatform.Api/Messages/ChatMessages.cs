@@ -27,8 +27,7 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
         if (request.Kind is MessageKind.System or MessageKind.Transfer)
             throw Refusals.Invalid("kind", "text, image, sticker or location");
         Check(request);
-        if (member.PeerId is { } peer)
-            await blocks.RefuseIfBlockedByAsync([peer], callerId, cancellationToken);
+        await blocks.RefuseIfBlockedInAsync(member, cancellationToken);
         var attached = await attachments.ResolveAsync(callerId, request.Kind!.Value, request.AttachmentIds, cancellationToken);
         return await CommitAsync(callerId, roomId, request, attached);
     }
@@ -83,10 +82,11 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
 
     public async Task<Message> EditAsync(string callerId, string roomId, long seq, string? text, CancellationToken cancellationToken)
     {
-        var message = await GetOwnAsync(callerId, roomId, seq, cancellationToken);
+        var (member, message) = await GetOwnAsync(callerId, roomId, seq, cancellationToken);
         if (message.Kind != MessageKind.Text || string.IsNullOrEmpty(text))
             throw Refusals.Invalid("text", "the new text of a text message, not empty");
         Checks.Text(text);
+        await blocks.RefuseIfBlockedInAsync(member, cancellationToken);
         if (message.Text == text)
             return await attachments.WithLinksAsync(message);
         await sequencers.CommitAsync(new RoomChange
@@ -112,7 +112,7 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
         Message message;
         try
         {
-            message = await GetOwnAsync(callerId, roomId, seq, cancellationToken);
+            (_, message) = await GetOwnAsync(callerId, roomId, seq, cancellationToken);
             await sequencers.CommitAsync(new RoomChange
             {
                 RoomId = roomId,
@@ -138,8 +138,10 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
     /// <summary>Adds the caller's reaction or takes it back; no entry when it is so already.</summary>
     public async Task<Message> ReactAsync(string callerId, string roomId, long seq, string emoji, bool present, CancellationToken cancellationToken)
     {
-        await rooms.GetMemberAsync(roomId, callerId, cancellationToken);
+        var member = await rooms.GetMemberAsync(roomId, callerId, cancellationToken);
         Checks.Emoji(emoji);
+        if (present)
+            await blocks.RefuseIfBlockedInAsync(member, cancellationToken);
         var message = await GetMessageAsync(callerId, roomId, seq, cancellationToken);
         if (message.DeletedAt is not null)
             throw Refusals.MessageDeleted();
@@ -218,15 +220,15 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
     private async Task<Message> GetLinkedAsync(string callerId, string roomId, long seq, CancellationToken cancellationToken) =>
         await attachments.WithLinksAsync(await GetMessageAsync(callerId, roomId, seq, cancellationToken));
 
-    private async Task<Message> GetOwnAsync(string callerId, string roomId, long seq, CancellationToken cancellationToken)
+    private async Task<(MemberRow Member, Message Message)> GetOwnAsync(string callerId, string roomId, long seq, CancellationToken cancellationToken)
     {
-        await rooms.GetMemberAsync(roomId, callerId, cancellationToken);
+        var member = await rooms.GetMemberAsync(roomId, callerId, cancellationToken);
         var message = await GetMessageAsync(callerId, roomId, seq, cancellationToken);
         if (message.SenderId != callerId)
             throw Refusals.NotTheSender();
         if (message.DeletedAt is not null)
             throw Refusals.MessageDeleted();
-        return message;
+        return (member, message);
     }
 
     private static TransactWriteItem UpdateMessage(string roomId, long seq, string update, Dictionary<string, AttributeValue> values, bool text)

@@ -14,6 +14,9 @@ namespace ChatPlatform.ServiceTests.Chat;
 public sealed class ChatSystem : IAsyncLifetime
 {
     private static readonly Dictionary<string, string?> AwsAccount = new() { ["AWS_REGION"] = "ap-northeast-2", ["AWS_ACCESS_KEY_ID"] = "local", ["AWS_SECRET_ACCESS_KEY"] = "local" };
+
+    /// <summary>For starts among other tests' load.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private readonly List<ServiceProcess> _processes = [];
     private readonly string _spool = Directory.CreateTempSubdirectory("chat-spool-").FullName;
     private readonly HttpClient _http = new();
@@ -85,6 +88,9 @@ public sealed class ChatSystem : IAsyncLifetime
             ["Jwt__Audience"] = "chat",
             ["Events__Endpoint"] = $"tcp://127.0.0.1:{EventsPort}",
             ["Events__SpoolPath"] = _spool,
+            // Tests are quicker than people; those of the limits start servers with their own.
+            ["RateLimits__User__Burst"] = "1000000",
+            ["RateLimits__Send__Burst"] = "1000000",
         };
         List<Task> started = [];
         for (var i = 0; i < 2; i++)
@@ -105,10 +111,9 @@ public sealed class ChatSystem : IAsyncLifetime
     /// <summary>Starts an API server at its addresses, again after it was killed.</summary>
     public Task StartApiAsync(int index)
     {
-        ApiProcesses[index] = Start(
-            "services/ChatPlatform.Api", new(_shared) { ["ASPNETCORE_URLS"] = Apis[index].ToString(), ["GRPC_PORT"] = ApiGrpc[index].Port.ToString() });
+        ApiProcesses[index] = StartApi(Apis[index], ApiGrpc[index]);
         _processes.Add(ApiProcesses[index]);
-        return ApiProcesses[index].WaitForHealthAsync(Apis[index] + "health");
+        return ApiProcesses[index].WaitForHealthAsync(Apis[index] + "health", Patience);
     }
 
     /// <summary>Starts a relay at its addresses, again after it was killed.</summary>
@@ -116,7 +121,7 @@ public sealed class ChatSystem : IAsyncLifetime
     {
         RelayProcesses[index] = StartRelay(index, Relays[index], _relayGrpc[index]);
         _processes.Add(RelayProcesses[index]);
-        return RelayProcesses[index].WaitForHealthAsync(Relays[index] + "health");
+        return RelayProcesses[index].WaitForHealthAsync(Relays[index] + "health", Patience);
     }
 
     /// <summary>Waits until each API server knows the other, so that both name the same owner of a room.</summary>
@@ -126,6 +131,21 @@ public sealed class ChatSystem : IAsyncLifetime
                 && line.Contains(url.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal)
                 && line.Contains(',', StringComparison.Ordinal))))),
         "the API servers to know each other");
+
+    /// <summary>Another API server over the same tables. The caller disposes it.</summary>
+    public ServiceProcess StartApi(out Uri url, out Uri grpc, params (string Key, string? Value)[] settings)
+    {
+        (url, grpc) = (Loopback(), Loopback());
+        return StartApi(url, grpc, settings);
+    }
+
+    private ServiceProcess StartApi(Uri url, Uri grpc, params (string Key, string? Value)[] settings)
+    {
+        var environment = new Dictionary<string, string?>(_shared) { ["ASPNETCORE_URLS"] = url.ToString(), ["GRPC_PORT"] = grpc.Port.ToString() };
+        foreach (var (key, value) in settings)
+            environment[key] = value;
+        return Start("services/ChatPlatform.Api", environment);
+    }
 
     /// <summary>A relay that talks to API server <paramref name="index"/>, with settings that make its limits testable in little time. The caller disposes it.</summary>
     public ServiceProcess StartRelay(int index, out Uri url, params (string Key, string Value)[] settings)

@@ -34,8 +34,7 @@ public sealed class EventClientTests : IDisposable
             });
 
         Encoding.UTF8.GetString(bytes).ShouldBe(
-            """{"specversion":"1.0","id":"r1:7:chat.message.created.v1","source":"/chat/api","type":"chat.message.created.v1","subject":"rooms/r1","time":"2026-01-02T03:04:05.678Z","datacontenttype":"application/json","data":{"text":"안녕 <b>"""
-            + "\\uD83D\\uDE00" + """</b> \"q\" \n\u0001"}}""");
+            """{"specversion":"1.0","id":"r1:7:chat.message.created.v1","source":"/chat/api","type":"chat.message.created.v1","subject":"rooms/r1","time":"2026-01-02T03:04:05.678Z","datacontenttype":"application/json","data":{"text":"안녕 <b>😀</b> \"q\" \n\u0001"}}""");
     }
 
     [Fact]

@@ -23,7 +23,7 @@ internal sealed class StreamsService : IAwsJsonService
         _store = store;
         _operations = new(
             new("ListStreams", ListStreams, "TableName", "Limit", "ExclusiveStartStreamArn"),
-            new("DescribeStream", DescribeStream, "StreamArn", "Limit", "ExclusiveStartShardId"),
+            new("DescribeStream", DescribeStream, "StreamArn", "Limit", "ExclusiveStartShardId", "ShardFilter"),
             new("GetShardIterator", GetShardIterator, "StreamArn", "ShardId", "ShardIteratorType", "SequenceNumber"),
             new("GetRecords", GetRecords, "ShardIterator", "Limit"));
     }
@@ -87,10 +87,16 @@ internal sealed class StreamsService : IAwsJsonService
     {
         var limit = (int)(request.Int("Limit", 1, 100) ?? 100);
         var start = request.String("ExclusiveStartShardId");
+        // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_ShardFilter.html
+        var filter = request.Structure("ShardFilter")?.Allow("Type", "ShardId");
+        var parent = filter?.RequiredString("ShardId");
+        filter?.Choice("Type", "", "CHILD_SHARDS");
         lock (_store.Gate)
         {
             var definition = Require(request.RequiredString("StreamArn")).Definition;
-            var shards = definition.Shards.Where(s => start is null || string.CompareOrdinal(s.Id, start) > 0).OrderBy(s => s.Id, StringComparer.Ordinal).ToList();
+            var shards = definition.Shards
+                .Where(s => (start is null || string.CompareOrdinal(s.Id, start) > 0) && (parent is null || s.ParentId == parent))
+                .OrderBy(s => s.Id, StringComparer.Ordinal).ToList();
             json.WriteStartObject("StreamDescription");
             json.WriteString("StreamArn", _store.StreamArn(definition));
             json.WriteString("StreamLabel", definition.Label);
@@ -143,9 +149,9 @@ internal sealed class StreamsService : IAwsJsonService
             RequireShard(stream, shardId);
             if (numbered)
             {
-                if (sequence <= stream.Trimmed(shardId) && (type == "AT_SEQUENCE_NUMBER" || sequence < stream.Trimmed(shardId)))
-                    throw Trimmed();
                 sequence += type == "AFTER_SEQUENCE_NUMBER" ? 1 : 0;
+                if (sequence <= stream.TrimmedTo(shardId, Horizon(_store.Now)))
+                    throw Trimmed();
             }
             else
             {
@@ -176,10 +182,10 @@ internal sealed class StreamsService : IAwsJsonService
             stream = _store.Streams.FirstOrDefault(s => s.Definition.Number == iterator.Stream) ?? throw DynamoDbErrors.ResourceNotFound("Requested resource not found: Stream not found");
             definition = stream.Definition;
             end = RequireShard(stream, iterator.Shard).EndSequence;
-            stream.Trim((now - ChangeStream.Retention).ToUnixTimeMilliseconds());
-            if (!iterator.Trimmed && iterator.Sequence <= stream.Trimmed(iterator.Shard))
+            if (!iterator.Trimmed && iterator.Sequence <= stream.TrimmedTo(iterator.Shard, Horizon(now)))
                 throw Trimmed();
-            records = stream.Read(iterator.Shard, iterator.Sequence, limit);
+            stream.Reached(iterator.Shard, iterator.Sequence);
+            records = stream.Read(iterator.Shard, iterator.Sequence, limit, Horizon(now));
         }
 
         var arn = _store.StreamArn(definition);
@@ -196,6 +202,12 @@ internal sealed class StreamsService : IAwsJsonService
         }
 
         json.WriteEndArray();
+        if (next > iterator.Sequence)
+        {
+            lock (_store.Gate)
+                stream.Reached(iterator.Shard, next);
+        }
+
         // A closed shard that has been read to its end has no next iterator: that is how a reader knows.
         if (end is not null && records.Count < limit && (records.Count == 0 || next > records[^1].Sequence))
             return;
@@ -264,8 +276,11 @@ internal sealed class StreamsService : IAwsJsonService
     private ChangeStream Require(string arn) => _store.Streams.FirstOrDefault(s => _store.StreamArn(s.Definition) == arn)
         ?? throw DynamoDbErrors.ResourceNotFound($"Requested resource not found: Stream: {arn} not found");
 
-    private static ShardDefinition RequireShard(ChangeStream stream, string id) => stream.Definition.Shards.FirstOrDefault(s => s.Id == id)
+    private static ShardDefinition RequireShard(ChangeStream stream, string id) => stream.Find(id)
         ?? throw DynamoDbErrors.ResourceNotFound($"Requested resource not found: Shard: {id} not found");
+
+    /// <summary>Records from before are gone, in epoch milliseconds.</summary>
+    private static long Horizon(DateTimeOffset now) => (now - ChangeStream.Retention).ToUnixTimeMilliseconds();
 
     private static AwsException Trimmed() => DynamoDbErrors.Error("TrimmedDataAccessException", "The requested records are older than 24 hours and have been trimmed.");
 }
