@@ -154,11 +154,16 @@ public sealed class DurabilityTests : IDisposable
     public void An_ordered_index_behaves_like_a_sorted_dictionary()
     {
         var random = new Random(42);
-        var index = new OrderedIndex<string>();
+        var index = new OrderedIndex<string, TextOrder>(default);
         var model = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        IEnumerable<string> frozen = [];
+        List<string> asItWas = [];
         for (var i = 0; i < 30_000; i++)
         {
-            var key = random.Next(4_000).ToString("x", System.Globalization.CultureInfo.InvariantCulture);
+            if (i == 15_000)
+                (frozen, asItWas) = (index.Freeze(), [.. model.Keys]);
+            // Some of them differ only behind their first eight bytes.
+            var key = (i % 2 == 0 ? "" : "the same ") + random.Next(4_000).ToString("x", System.Globalization.CultureInfo.InvariantCulture);
             if (random.Next(3) == 0)
             {
                 index.Remove(Encoding.UTF8.GetBytes(key)).ShouldBe(model.Remove(key));
@@ -171,10 +176,21 @@ public sealed class DurabilityTests : IDisposable
         }
 
         index.Count.ShouldBe(model.Count);
-        index.Ascend([]).Select(e => e.Value).ShouldBe(model.Keys);
-        index.Descend(null).Select(e => e.Value).ShouldBe(model.Keys.Reverse());
-        index.Ascend("8"u8.ToArray(), inclusive: false).Select(e => e.Value).ShouldBe(model.Keys.Where(k => string.CompareOrdinal(k, "8") > 0));
-        index.Descend("8"u8.ToArray()).Select(e => e.Value).ShouldBe(model.Keys.Reverse().Where(k => string.CompareOrdinal(k, "8") < 0));
+        frozen.ShouldBe(asItWas);
+        index.Ascend([]).Select(e => e.Entry).ShouldBe(model.Keys);
+        index.Descend(null).Select(e => e.Entry).ShouldBe(model.Keys.Reverse());
+        foreach (var bound in (string[])["8", "the same 8", "the same 80", "zzz"])
+        {
+            var key = Encoding.UTF8.GetBytes(bound);
+            index.TryGet(key, out _).ShouldBe(model.ContainsKey(bound));
+            index.Ascend(key, inclusive: false).Select(e => e.Entry).ShouldBe(model.Keys.Where(k => string.CompareOrdinal(k, bound) > 0));
+            index.Descend(key).Select(e => e.Entry).ShouldBe(model.Keys.Reverse().Where(k => string.CompareOrdinal(k, bound) < 0));
+        }
+    }
+
+    private readonly struct TextOrder : IKeyOrder<string>
+    {
+        public int Compare(ReadOnlySpan<byte> key, string entry) => key.SequenceCompareTo(Encoding.UTF8.GetBytes(entry));
     }
 
     private Running Open(long snapshotAfter = 256 * 1024 * 1024) => new(_folder, _time, snapshotAfter);

@@ -104,7 +104,7 @@ internal sealed partial class DynamoStore
                     {
                         var table = _tablesByNumber[reader.Length()];
                         var item = reader.Block().ToArray();
-                        var key = ItemKeys.OfTable(table.Definition.Keys, new Item(item));
+                        var key = table.KeyOf(item);
                         Apply(new ItemChange(table, key, table.Find(key), item), time);
                         break;
                     }
@@ -158,7 +158,7 @@ internal sealed partial class DynamoStore
                     case ChangeKind.Put:
                         var table = _tablesByNumber[reader.Length()];
                         var item = reader.Block().ToArray();
-                        table.Replace(ItemKeys.OfTable(table.Definition.Keys, new Item(item)), null, item);
+                        table.Replace(table.KeyOf(item), null, item);
                         break;
                     case ChangeKind.Record:
                         var stream = _streams[reader.Length()];
@@ -188,7 +188,7 @@ internal sealed partial class DynamoStore
         var last = wal.Rotate();
         var counters = (_sequence, _lastTable, _lastStream);
         var streams = _streams.Values.Select(s => (s.Definition, Records: s.All().Select(r => (r.Shard, Records: r.Records.ToArray())).ToList())).ToList();
-        var tables = _tables.Values.Select(t => (t.Definition, Items: t.Items.Ascend([]).Select(e => e.Value).ToArray())).ToList();
+        var tables = _tables.Values.Select(t => (t.Definition, Items: t.Items.Freeze())).ToList();
         var tokens = _tokens.ToArray();
         var folder = _folder!;
         _snapshot = Task.Run(() =>
