@@ -1,4 +1,5 @@
 using ChatPlatform.LocalAws.DynamoDb;
+using ChatPlatform.LocalAws.Faults;
 using ChatPlatform.LocalAws.Firehose;
 using ChatPlatform.LocalAws.Protocol;
 using ChatPlatform.LocalAws.S3;
@@ -18,6 +19,7 @@ var app = builder.Build();
 
 app.MapDefaultEndpoints();
 app.MapServiceList();
+app.MapFaults();
 app.MapAwsJson();
 app.MapS3();
 

@@ -29,6 +29,13 @@ internal static class DynamoDbErrors
     public static AwsException IdempotentParameterMismatch() =>
         Error("IdempotentParameterMismatchException", "The request uses the same client token as a previous, but non-identical request.");
 
+    /// <summary>Operations on tables come too often; also what DynamoDB Streams answers where it names no error of its own.</summary>
+    public static AwsException Throttling() =>
+        new("ThrottlingException", "Rate exceeded") { Namespace = AwsException.FrameworkNamespace };
+
+    /// <summary>DynamoDB itself is at fault; the request may or may not have taken effect.</summary>
+    public static AwsException InternalError(string message) => new("InternalServerError", message, 500) { Namespace = Namespace };
+
     public static AwsException Error(string type, string message) => new(type, message) { Namespace = Namespace };
 }
 

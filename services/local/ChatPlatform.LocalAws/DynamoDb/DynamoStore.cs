@@ -43,9 +43,13 @@ internal sealed partial class DynamoStore : IAsyncDisposable
         (_options, _time, _log) = (options.Value, time, log);
         _folder = folder.Subfolder("dynamodb");
         if (_folder is not null)
+        {
             _wal = Recover(_folder, folder.Fsync);
-        meters.Meter.CreateObservableGauge("localaws.table.size", TableSizes, "By", "Billed size of a table's items.");
-        meters.Meter.CreateObservableGauge("localaws.stream.records", StreamRecords, "{record}", "Records a stream keeps.");
+            lock (Gate)
+                RenewShards();
+        }
+
+        CreateGauges(meters.Meter);
     }
 
     /// <summary>Guards tables and streams. Nothing slow may happen while it is held.</summary>
@@ -156,34 +160,6 @@ internal sealed partial class DynamoStore : IAsyncDisposable
 
     public int NextTableNumber() => ++_lastTable;
 
-    /// <summary>Under <see cref="Gate"/>. A new stream with its shards, not yet stored.</summary>
-    public StreamDefinition NewStream(TableDefinition table, string viewType)
-    {
-        var number = ++_lastStream;
-        var now = Now;
-        var shards = Enumerable.Range(0, _options.ShardsPerStream)
-            .Select(i => new ShardDefinition($"shardId-{now.ToUnixTimeMilliseconds():D20}-{(number * 64) + i:x8}", null, _sequence + 1, null))
-            .ToList();
-        return new StreamDefinition
-        {
-            Number = number,
-            TableName = table.Name,
-            AttributeTypes = table.AttributeTypes,
-            Keys = table.Keys,
-            Label = now.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff", System.Globalization.CultureInfo.InvariantCulture),
-            ViewType = viewType,
-            CreatedAt = now,
-            Shards = shards,
-        };
-    }
-
-    /// <summary>The same stream with all its shards closed after what is in them.</summary>
-    public StreamDefinition Closed(StreamDefinition stream) => stream with
-    {
-        ClosedAt = Now,
-        Shards = [.. stream.Shards.Select(s => s.EndSequence is null ? s with { EndSequence = Math.Max(_sequence, s.StartSequence) } : s)],
-    };
-
     /// <summary>The sequence of the latest record of any stream. Under <see cref="Gate"/>.</summary>
     public long LastSequence => _sequence;
 
@@ -209,14 +185,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
                 if (changes.Count == batch)
                     continue;
 
-                var horizon = (Now - ChangeStream.Retention).ToUnixTimeMilliseconds();
-                foreach (var stream in _streams.Values.ToList())
-                {
-                    stream.Trim(horizon);
-                    if (stream.Definition.ClosedAt?.ToUnixTimeMilliseconds() < horizon)
-                        _streams.Remove(stream.Definition.Number);
-                }
-
+                RenewShards();
                 var forgotten = (Now - TokenLifetime).ToUnixTimeMilliseconds();
                 foreach (var token in _tokens.Where(t => t.Value.Time < forgotten).Select(t => t.Key).ToList())
                     _tokens.Remove(token);
@@ -291,17 +260,5 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     {
         if (_tablesByNumber.Remove(number, out var table))
             _tables.Remove(table.Definition.Name);
-    }
-
-    private List<System.Diagnostics.Metrics.Measurement<long>> TableSizes()
-    {
-        lock (Gate)
-            return [.. _tables.Values.Select(t => new System.Diagnostics.Metrics.Measurement<long>(t.SizeBytes, new KeyValuePair<string, object?>("table", t.Definition.Name)))];
-    }
-
-    private List<System.Diagnostics.Metrics.Measurement<long>> StreamRecords()
-    {
-        lock (Gate)
-            return [.. _streams.Values.Select(s => new System.Diagnostics.Metrics.Measurement<long>(s.Count, new KeyValuePair<string, object?>("table", s.Definition.TableName)))];
     }
 }

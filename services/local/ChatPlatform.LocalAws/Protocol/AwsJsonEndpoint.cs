@@ -4,6 +4,7 @@ using System.Globalization;
 using System.IO.Hashing;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using ChatPlatform.LocalAws.Faults;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 
@@ -14,7 +15,7 @@ namespace ChatPlatform.LocalAws.Protocol;
 /// <see cref="AwsException"/> into AWS's JSON errors (https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html).
 /// An <c>Authorization</c> header must be there, as for AWS, but its signature is not verified: every caller on loopback is trusted.
 /// </summary>
-internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<IAwsJsonService> services, ILogger<AwsJsonEndpoint> log, Meters meters)
+internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<IAwsJsonService> services, FaultRules faults, ILogger<AwsJsonEndpoint> log, Meters meters)
 {
     /// <summary>DynamoDB's own limit for a request, 16 MB (BatchWriteItem), with room for the JSON around it.</summary>
     private const long BodyLimit = 24 * 1024 * 1024;
@@ -50,7 +51,12 @@ internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<
                 throw new AwsException("MissingAuthenticationTokenException", "Request is missing Authentication Token") { Namespace = AwsException.FrameworkNamespace };
             var (buffer, length) = await ReadBodyAsync(context);
             body = buffer;
+            var drawn = faults.Draw(service, operation, buffer.AsMemory(0, length));
+            if (drawn is not null && !await drawn.StrikeAsync(context, after: false))
+                return;
             await service.HandleAsync(operation, buffer.AsMemory(0, length), answer, context.RequestAborted);
+            if (drawn is not null && !await drawn.StrikeAsync(context, after: true))
+                return;
         }
         catch (AwsException known)
         {
@@ -66,9 +72,9 @@ internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<
         }
         catch (Exception defect) when (defect is not BadHttpRequestException)
         {
-            (status, error) = (500, "InternalServerError");
+            (status, error) = (500, service!.InternalError().Type);
             answer.ResetWrittenCount();
-            WriteError(answer, new AwsException("InternalServerError", "Internal server error", 500) { Namespace = "com.amazonaws.dynamodb.v20120810" });
+            WriteError(answer, service!.InternalError());
             LogFault(log, target, defect);
         }
         finally

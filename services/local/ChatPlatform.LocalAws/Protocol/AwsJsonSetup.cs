@@ -1,10 +1,8 @@
 using System.Text.Json;
+using ChatPlatform.LocalAws.Faults;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace ChatPlatform.LocalAws.Protocol;
-
-/// <summary>A service that runs here and is no <see cref="IAwsJsonService"/>, e.g. <c>s3</c>: register one so that the health pages list it.</summary>
-internal sealed record RunningService(string Name);
 
 internal static class AwsJsonSetup
 {
@@ -21,6 +19,8 @@ internal static class AwsJsonSetup
         });
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<Meters>();
+        builder.Services.AddSingleton<RunningServices>();
+        builder.Services.AddSingleton<FaultRules>();
         return builder;
     }
 
@@ -39,14 +39,14 @@ internal static class AwsJsonSetup
         return app;
     }
 
-    private static async Task WriteAsync(HttpContext context, IEnumerable<IAwsJsonService> json, IEnumerable<RunningService> others)
+    private static async Task WriteAsync(HttpContext context, RunningServices services)
     {
         context.Response.ContentType = "application/json";
         await using var writer = new Utf8JsonWriter(context.Response.BodyWriter);
         writer.WriteStartObject();
         writer.WriteStartObject("services");
-        foreach (var name in json.Select(s => s.Name).Concat(others.Select(s => s.Name)).Order(StringComparer.Ordinal))
-            writer.WriteString(name, "running");
+        foreach (var service in services.All)
+            writer.WriteString(service.Name, "running");
         writer.WriteEndObject();
         writer.WriteString("edition", "localaws");
         writer.WriteEndObject();

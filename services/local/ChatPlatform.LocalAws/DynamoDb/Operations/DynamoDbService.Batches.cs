@@ -20,7 +20,6 @@ internal sealed partial class DynamoDbService
 
     private void BatchGetItem(Request request, Utf8JsonWriter json)
     {
-        request.Allow("RequestItems", "ReturnConsumedCapacity");
         var meter = new CapacityMeter(CapacityMode(request));
         var reads = new List<(TableDefinition Table, Projection? Projection, bool Consistent, List<(byte[] Key, JsonElement Json)> Keys, JsonElement Json)>();
         foreach (var member in Members(request, "RequestItems"))
@@ -91,7 +90,6 @@ internal sealed partial class DynamoDbService
 
     private void BatchWriteItem(Request request, Utf8JsonWriter json)
     {
-        request.Allow("RequestItems", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics");
         RefuseCollectionMetrics(request);
         var meter = new CapacityMeter(CapacityMode(request));
         var writes = new List<(TableDefinition Table, byte[] Key, byte[]? Item)>();
@@ -146,7 +144,6 @@ internal sealed partial class DynamoDbService
 
     private void TransactWriteItems(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TransactItems", "ClientRequestToken", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics");
         RefuseCollectionMetrics(request);
         var meter = new CapacityMeter(CapacityMode(request), transaction: true);
         var actions = request.Structures("TransactItems");
@@ -244,7 +241,6 @@ internal sealed partial class DynamoDbService
 
     private void TransactGetItems(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TransactItems", "ReturnConsumedCapacity");
         var meter = new CapacityMeter(CapacityMode(request), transaction: true);
         var actions = request.Structures("TransactItems");
         RequireActionCount(request, actions.Count);

@@ -19,8 +19,6 @@ internal sealed partial class DynamoDbService
 
     private void PutItem(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "Item", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues", "ReturnValues",
-            "ReturnConsumedCapacity", "ReturnItemCollectionMetrics", "ReturnValuesOnConditionCheckFailure");
         var returned = request.Choice("ReturnValues", "NONE", "ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW");
         if (returned is not ("NONE" or "ALL_OLD"))
             throw DynamoDbErrors.Validation("Return values set to invalid value");
@@ -29,8 +27,6 @@ internal sealed partial class DynamoDbService
 
     private void DeleteItem(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "Key", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues", "ReturnValues",
-            "ReturnConsumedCapacity", "ReturnItemCollectionMetrics", "ReturnValuesOnConditionCheckFailure");
         var returned = request.Choice("ReturnValues", "NONE", "ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW");
         if (returned is not ("NONE" or "ALL_OLD"))
             throw DynamoDbErrors.Validation("Return values set to invalid value");
@@ -39,8 +35,6 @@ internal sealed partial class DynamoDbService
 
     private void UpdateItem(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "Key", "UpdateExpression", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues", "ReturnValues",
-            "ReturnConsumedCapacity", "ReturnItemCollectionMetrics", "ReturnValuesOnConditionCheckFailure");
         Write(WriteKind.Update, request, request.Choice("ReturnValues", "NONE", "ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"), json);
     }
 
@@ -82,7 +76,6 @@ internal sealed partial class DynamoDbService
 
     private void GetItem(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "Key", "ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames", "ReturnConsumedCapacity");
         var meter = new CapacityMeter(CapacityMode(request));
         var definition = Definition(request.TableName());
         var projection = ReadProjection(request);

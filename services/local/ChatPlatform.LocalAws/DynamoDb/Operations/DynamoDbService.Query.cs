@@ -18,8 +18,6 @@ internal sealed partial class DynamoDbService
 
     private void Query(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "IndexName", "KeyConditionExpression", "FilterExpression", "ProjectionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues",
-            "Select", "Limit", "ConsistentRead", "ScanIndexForward", "ExclusiveStartKey", "ReturnConsumedCapacity");
         var source = ReadSource(request);
         var names = new ExpressionNames(request.Element("ExpressionAttributeNames"), request.Element("ExpressionAttributeValues"));
         var text = request.String("KeyConditionExpression")
@@ -59,8 +57,6 @@ internal sealed partial class DynamoDbService
 
     private void Scan(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "IndexName", "FilterExpression", "ProjectionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues",
-            "Select", "Limit", "ConsistentRead", "ExclusiveStartKey", "ReturnConsumedCapacity", "Segment", "TotalSegments");
         var source = ReadSource(request);
         var names = new ExpressionNames(request.Element("ExpressionAttributeNames"), request.Element("ExpressionAttributeValues"));
         var shape = ReadShape(request, names, source, "FilterExpression is null", isQuery: false);

@@ -13,8 +13,6 @@ internal sealed partial class DynamoDbService
 
     private void CreateTable(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes", "BillingMode", "ProvisionedThroughput",
-            "StreamSpecification", "DeletionProtectionEnabled", "TableClass", "Tags");
         var name = request.TableName();
         var types = ReadAttributeTypes(request);
         if (types.Count == 0)
@@ -64,7 +62,6 @@ internal sealed partial class DynamoDbService
 
     private void DescribeTable(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName");
         var name = request.TableName();
         lock (_store.Gate)
         {
@@ -75,8 +72,6 @@ internal sealed partial class DynamoDbService
 
     private void UpdateTable(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "AttributeDefinitions", "BillingMode", "ProvisionedThroughput", "GlobalSecondaryIndexUpdates", "StreamSpecification",
-            "DeletionProtectionEnabled", "TableClass");
         var name = request.TableName();
         lock (_store.Gate)
         {
@@ -119,7 +114,6 @@ internal sealed partial class DynamoDbService
 
     private void DeleteTable(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName");
         var name = request.TableName();
         lock (_store.Gate)
         {
@@ -134,7 +128,6 @@ internal sealed partial class DynamoDbService
 
     private void ListTables(Request request, Utf8JsonWriter json)
     {
-        request.Allow("ExclusiveStartTableName", "Limit");
         var limit = (int)(request.Int("Limit", 1, 100) ?? 100);
         var start = request.String("ExclusiveStartTableName");
         List<string> names;
@@ -150,7 +143,6 @@ internal sealed partial class DynamoDbService
 
     private void UpdateTimeToLive(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "TimeToLiveSpecification");
         var name = request.TableName();
         var specification = request.Structure("TimeToLiveSpecification")?.Allow("AttributeName", "Enabled") ?? throw request.Missing("TimeToLiveSpecification");
         var attribute = specification.RequiredString("AttributeName");
@@ -178,7 +170,6 @@ internal sealed partial class DynamoDbService
 
     private void DescribeTimeToLive(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName");
         var name = request.TableName();
         string? attribute;
         lock (_store.Gate)
@@ -192,7 +183,6 @@ internal sealed partial class DynamoDbService
 
     private void TagResource(Request request, Utf8JsonWriter json)
     {
-        request.Allow("ResourceArn", "Tags");
         var name = request.TableName("ResourceArn");
         var added = ReadTags(request);
         lock (_store.Gate)
@@ -207,7 +197,6 @@ internal sealed partial class DynamoDbService
 
     private void UntagResource(Request request, Utf8JsonWriter json)
     {
-        request.Allow("ResourceArn", "TagKeys");
         var name = request.TableName("ResourceArn");
         var gone = request.Strings("TagKeys");
         lock (_store.Gate)
@@ -219,7 +208,6 @@ internal sealed partial class DynamoDbService
 
     private void ListTagsOfResource(Request request, Utf8JsonWriter json)
     {
-        request.Allow("ResourceArn");
         var name = request.TableName("ResourceArn");
         Dictionary<string, string> tags;
         lock (_store.Gate)
