@@ -121,7 +121,7 @@ internal sealed partial class DynamoStore
                     Apply(reader.Json<StreamDefinition>());
                     break;
                 case ChangeKind.Token:
-                    _tokens[reader.Text()] = (reader.Block().ToArray(), reader.Int64());
+                    Remember(reader.Text(), reader.Block().ToArray(), reader.Int64());
                     break;
                 default:
                     throw new InvalidOperationException($"The log holds a change of kind {(byte)kind}, which this program does not know.");
@@ -168,7 +168,7 @@ internal sealed partial class DynamoStore
                         stream.Add(shard, new StreamRecord(sequence, time, old.Length == 0 ? null : old, now.Length == 0 ? null : now, expired));
                         break;
                     case ChangeKind.Token:
-                        _tokens[reader.Text()] = (reader.Block().ToArray(), reader.Int64());
+                        Remember(reader.Text(), reader.Block().ToArray(), reader.Int64());
                         break;
                     case ChangeKind.End:
                         whole = true;
@@ -187,9 +187,9 @@ internal sealed partial class DynamoStore
         var wal = _wal!;
         var last = wal.Rotate();
         var counters = (_sequence, _lastTable, _lastStream);
-        var streams = _streams.Values.Select(s => (s.Definition, Records: s.All().Select(r => (r.Shard, Records: r.Records.ToArray())).ToList())).ToList();
+        var streams = _streams.Values.Select(s => (s.Definition, Records: s.Freeze())).ToList();
         var tables = _tables.Values.Select(t => (t.Definition, Items: t.Items.Freeze())).ToList();
-        var tokens = _tokens.ToArray();
+        var tokens = _tokenOrder.Freeze();
         var folder = _folder!;
         _snapshot = Task.Run(() =>
         {
@@ -226,8 +226,12 @@ internal sealed partial class DynamoStore
                         }
                     }
 
-                    foreach (var (token, (hash, time)) in tokens)
+                    foreach (var (token, hash, time) in tokens)
+                    {
                         frame.Token(token, hash, time);
+                        FlushFrame(file, frame, last, SnapshotFrame);
+                    }
+
                     frame.End();
                     FlushFrame(file, frame, last, 0);
                     file.Flush(flushToDisk: true);

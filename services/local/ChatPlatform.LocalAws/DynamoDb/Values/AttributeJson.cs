@@ -42,17 +42,7 @@ internal static class AttributeJson
         return new AttributeValue(writer.ToArray());
     }
 
-    public static void Write(Utf8JsonWriter json, Item item)
-    {
-        json.WriteStartObject();
-        foreach (var (name, value) in item)
-        {
-            json.WritePropertyName(name.Span);
-            Write(json, value);
-        }
-
-        json.WriteEndObject();
-    }
+    public static void Write(Utf8JsonWriter json, Item item) => AttributeText.Write(json, item);
 
     public static void Write(Utf8JsonWriter json, AttributeValue value)
     {
