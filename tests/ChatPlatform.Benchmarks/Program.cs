@@ -7,10 +7,10 @@ switch (args)
     case ["unwrap"]:
         UnwrapBenchmark.Run(Console.Out);
         return 0;
-    case ["localaws"] or ["localaws", "--quick"]:
-        new LocalAwsBenchmark(Console.Out, quick: args.Length == 2).Run();
+    case ["localaws", .. var options] when options.All(option => option is "--quick" or "--memory"):
+        new LocalAwsBenchmark(Console.Out, quick: options.Contains("--quick")).Run(onlyMemory: options.Contains("--memory"));
         return 0;
     default:
-        Console.Error.WriteLine("bench: name a benchmark: unwrap, or localaws [--quick]");
+        Console.Error.WriteLine("bench: name a benchmark: unwrap, or localaws [--quick] [--memory]");
         return 2;
 }

@@ -21,15 +21,19 @@ internal sealed class LocalAwsBenchmark(TextWriter output, bool quick)
 
     private sealed record Row(LoadResult Load, TimeSpan CpuPerRequest);
 
+    /// <param name="onlyMemory">Leaves the comparison out, and with it the line of results.</param>
     /// <exception cref="InvalidOperationException">A server does not start, or answers something else than 200.</exception>
-    public void Run()
+    public void Run(bool onlyMemory)
     {
         var root = Directory.CreateTempSubdirectory("bench-localaws-").FullName;
         try
         {
-            Compare(root);
+            if (!onlyMemory)
+                Compare(root);
             var plain = Memory(root, streams: false);
             var streamed = Memory(root, streams: true);
+            if (onlyMemory)
+                return;
             var put = _rows[("put", 16)];
             var query = _rows[("query", 16)];
             output.WriteLine(FormattableString.Invariant(

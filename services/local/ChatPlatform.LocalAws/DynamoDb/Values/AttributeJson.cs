@@ -44,6 +44,7 @@ internal static class AttributeJson
 
     public static void Write(Utf8JsonWriter json, Item item) => AttributeText.Write(json, item);
 
+    /// <summary>One value; its members and elements as <see cref="AttributeText"/> writes those of an item.</summary>
     public static void Write(Utf8JsonWriter json, AttributeValue value)
     {
         json.WriteStartObject();
