@@ -16,6 +16,10 @@ internal static class DynamoDbErrors
 
     public static AwsException InvalidValue(string detail) => Validation(InvalidParameter + detail);
 
+    /// <summary>A key attribute's value is empty; <paramref name="where"/> names the key.</summary>
+    public static AwsException EmptyKey(AttributeType type, string where) => Validation("One or more parameter values are not valid. "
+        + $"The AttributeValue for a key attribute cannot contain an empty {(type == AttributeType.B ? "binary" : "string")} value. {where}");
+
     /// <summary>A member of the model that this program does not honour, or that the model does not have.</summary>
     public static AwsException NotHonoured(string operation, string parameter) =>
         Validation($"The parameter {parameter} of {operation} is not supported here.");

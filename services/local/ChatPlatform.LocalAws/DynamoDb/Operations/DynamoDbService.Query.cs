@@ -11,10 +11,11 @@ namespace ChatPlatform.LocalAws.DynamoDb.Operations;
 /// <summary>Query and Scan (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html).</summary>
 internal sealed partial class DynamoDbService
 {
-    /// <summary>A page ends before the item that would take what was read over 1 MB; filters count afterwards.</summary>
+    /// <summary>A page ends with the item that takes what was read to 1 MB; filters count afterwards.</summary>
     private const int PageSize = 1024 * 1024;
 
     private const int MaxSegments = 1_000_000;
+    private const string InvalidStart = "The provided starting key is invalid";
 
     private void Query(Request request, Utf8JsonWriter json)
     {
@@ -29,9 +30,11 @@ internal sealed partial class DynamoDbService
         var prefix = ItemKeys.PartitionPrefix(condition.PartitionKey);
         var low = condition.Prefix ?? condition.Low ?? [];
         byte[] from = [.. prefix, .. source.Stored(low)];
-        var start = ReadStartKey(request, source);
+        var (start, startItem) = ReadStartKey(request, source, InvalidStart);
         if (start is not null && !start.AsSpan().StartsWith(prefix))
             throw DynamoDbErrors.Validation("The provided starting key is outside query boundaries based on provided conditions");
+        if (start is not null && source.Keys.SortName is { } sortName && !condition.Includes(Item.Payload(startItem.Encoded.Span, sortName)))
+            throw DynamoDbErrors.Validation("The provided starting key does not match the range key predicate");
         // The nearer of the range's end and the place to go on from; the entry at that place was given already.
         var edge = forward ? from : Above(condition, prefix, source);
         var resumes = start is not null && (edge is null || start.AsSpan().SequenceCompareTo(edge) is var order && (forward ? order >= 0 : order < 0));
@@ -74,7 +77,7 @@ internal sealed partial class DynamoDbService
         var from = total is null ? [] : ItemKeys.SegmentStart((int)segment!, (int)total)!;
         var end = total is null ? null : ItemKeys.SegmentStart((int)segment! + 1, (int)total);
         var last = end is null ? ulong.MaxValue : BinaryPrimitives.ReadUInt64BigEndian(end) - 1;
-        var start = ReadStartKey(request, source);
+        var (start, _) = ReadStartKey(request, source, source.Index is null ? $"{InvalidStart}: The provided key element does not match the schema" : InvalidStart);
         if (start is not null && (start.AsSpan().SequenceCompareTo(from) < 0 || (end is not null && start.AsSpan().SequenceCompareTo(end) >= 0)))
             throw DynamoDbErrors.Validation("The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment.");
         Answer(request, source, shape, new Range(true, start ?? from, start is null, (head, _) => head <= last ? true : null), json);
@@ -92,14 +95,7 @@ internal sealed partial class DynamoDbService
         {
             var item = new Item(entry);
             var shown = source.Index is null ? item : ItemRules.Project(source.Table, source.Index, item);
-            var size = shown.BilledSize();
-            if (scanned > 0 && bytes + size > PageSize)
-            {
-                more = true;
-                break;
-            }
-
-            bytes += size;
+            bytes += shown.BilledSize();
             scanned++;
             lastItem = entry;
             if (shape.FetchesFromTable)
@@ -117,7 +113,9 @@ internal sealed partial class DynamoDbService
             }
 
             // A page that is full says so, even when nothing is left behind it.
-            more = scanned == shape.Limit;
+            more = scanned == shape.Limit || bytes >= PageSize;
+            if (more)
+                break;
         }
 
         if (shape.WritesItems)
@@ -197,6 +195,14 @@ internal sealed partial class DynamoDbService
         return null;
     }
 
+    /// <summary>The items under a partition key, for other than answering a query.</summary>
+    internal IEnumerable<byte[]> ReadPartition(TableDefinition table, Item key)
+    {
+        var partition = Item.Payload(key.Encoded.Span, table.Keys.PartitionName).ToArray();
+        var range = new Range(true, ItemKeys.PartitionPrefix(partition), true, (_, item) => Item.Payload(item, table.Keys.PartitionName).SequenceEqual(partition) ? true : null);
+        return Read(new Source(table, null), range, int.MaxValue);
+    }
+
     private Source ReadSource(Request request)
     {
         var table = Definition(request.TableName());
@@ -230,7 +236,7 @@ internal sealed partial class DynamoDbService
 
         var select = request.Choice("Select", "", "SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES");
         if (projection is not null && select is not ("" or "SPECIFIC_ATTRIBUTES"))
-            throw DynamoDbErrors.Validation($"Cannot specify the ProjectionExpression when choosing to get {select}");
+            throw DynamoDbErrors.Validation($"Cannot specify the ProjectionExpression when choosing to get {(select == "COUNT" ? "only the Count" : select)}");
         if (projection is null && select == "SPECIFIC_ATTRIBUTES")
             throw DynamoDbErrors.Validation("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES");
         if (source.Index is null && select == "ALL_PROJECTED_ATTRIBUTES")
@@ -252,23 +258,23 @@ internal sealed partial class DynamoDbService
         return new Shape(filter, projection, select != "COUNT", consistent, limit, fetches);
     }
 
-    /// <summary>The stored key that <c>ExclusiveStartKey</c> means; null without one.</summary>
-    private static byte[]? ReadStartKey(Request request, Source source)
+    /// <summary>The stored key that <c>ExclusiveStartKey</c> means, and its attributes; null without one.</summary>
+    private static (byte[]? Key, Item Item) ReadStartKey(Request request, Source source, string invalid)
     {
         if (request.Element("ExclusiveStartKey") is not { } element)
-            return null;
+            return (null, Item.Empty);
         var item = AttributeJson.ReadItem(element, "ExclusiveStartKey");
         var names = source.Keys.Names.Concat(source.Table.Keys.Names).Distinct().ToList();
         if (item.Count() != names.Count)
-            throw DynamoDbErrors.Validation("The provided starting key is invalid");
+            throw DynamoDbErrors.Validation(invalid);
         foreach (var name in names)
         {
             if (!item.TryGet(Encoding.UTF8.GetBytes(name), out var value) || value.Type != source.Table.AttributeTypes[name])
-                throw DynamoDbErrors.Validation("The provided starting key is invalid");
+                throw DynamoDbErrors.Validation(invalid);
         }
 
         var tableKey = ItemRules.RequireKey(source.Table, ItemRules.KeyOf(source.Table.Keys, item));
-        return source.Index is null ? tableKey : ItemKeys.OfIndex(source.Table, source.Index, item, tableKey);
+        return (source.Index is null ? tableKey : ItemKeys.OfIndex(source.Table, source.Index, item, tableKey), item);
     }
 
     /// <summary>The smallest key above everything that a query can give, for reading downwards.</summary>

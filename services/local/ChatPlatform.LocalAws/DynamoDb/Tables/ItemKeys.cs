@@ -77,8 +77,13 @@ internal static class ItemKeys
     /// <summary>The shard of a key: all changes of one item come in one shard.</summary>
     public static int Shard(ReadOnlySpan<byte> tableKey, int shards) => (int)(XxHash3.HashToUInt64(tableKey) % (uint)shards);
 
-    private static ReadOnlyMemory<byte>? IndexedKey(TableDefinition table, Item item, string name, ReadOnlySpan<byte> utf8) =>
-        item.TryGet(utf8, out var value) && value.Type == table.AttributeTypes[name] ? value.Payload : null;
+    private static ReadOnlyMemory<byte>? IndexedKey(TableDefinition table, Item item, string name, ReadOnlySpan<byte> utf8)
+    {
+        // No conditional expression here: its null would become an empty memory, and the item without the key an entry.
+        if (item.TryGet(utf8, out var value) && value.Type == table.AttributeTypes[name])
+            return value.Payload;
+        return null;
+    }
 
     private static byte[] Join(ReadOnlySpan<byte> partition, ReadOnlySpan<byte> sort)
     {
