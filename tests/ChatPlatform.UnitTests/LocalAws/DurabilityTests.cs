@@ -128,7 +128,7 @@ public sealed class DurabilityTests : IDisposable
         _time.Advance(TimeSpan.FromSeconds(62));
         running.Store.Sweep().ShouldBe(1);
         (await running.CountAsync()).ShouldBe(1);
-        running.Store.Streams.Single().All().SelectMany(s => s.Records).Count(r => r.Expired && r.New is null).ShouldBe(1);
+        running.Store.Streams.Single().Freeze().SelectMany(s => s.Records).Count(r => r.Expired && r.New is null).ShouldBe(1);
     }
 
     [Fact]
@@ -139,7 +139,7 @@ public sealed class DurabilityTests : IDisposable
         await running.PutAsync(1);
         var streams = new StreamsService(running.Store);
         var arn = running.Store.StreamArn(running.Store.Streams.Single().Definition);
-        var shard = running.Store.Streams.Single().All().Single(s => s.Records.Count > 0).Shard;
+        var shard = running.Store.Streams.Single().Freeze().Single(s => s.Records.Any()).Shard;
         var iterator = (await Running.RunAsync(streams, "GetShardIterator", $$"""{"StreamArn":"{{arn}}","ShardId":"{{shard}}","ShardIteratorType":"TRIM_HORIZON"}"""))
             .RootElement.GetProperty("ShardIterator").GetString();
         (await Running.RunAsync(streams, "GetRecords", $$"""{"ShardIterator":"{{iterator}}"}""")).RootElement.GetProperty("Records").GetArrayLength().ShouldBe(1);
@@ -269,7 +269,7 @@ public sealed class DurabilityTests : IDisposable
         (await second.CountAsync()).ShouldBe(700);
         for (var i = 2300; i < 3000; i++)
         {
-            var item = (await second.RunAsync("GetItem", $$$"""{"TableName":"rooms","Key":{"id":{"S":"{{{i % 700}}}"}}}""")).RootElement.GetProperty("Item");
+            var item = (await second.RunAsync("GetItem", $$$$"""{"TableName":"rooms","Key":{"id":{"S":"{{{{i % 700}}}}"}}}""")).RootElement.GetProperty("Item");
             item.GetProperty("text").GetProperty("S").GetString().ShouldBe($"{text}{i}");
         }
     }
