@@ -27,11 +27,11 @@ internal static class Telemetry
         var telemetry = builder.Services.AddOpenTelemetry()
             .WithMetrics(metrics => metrics
                 .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Net.Http", "System.Runtime", "ChatPlatform.*"));
+        builder.Services.AddSingleton<IStartupFilter, RequestSpans>();
         if (string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
             return;
 
         // Where nobody takes them, no span is recorded: a request must not pay for it.
         telemetry.WithTracing(tracing => tracing.AddSource("Microsoft.AspNetCore", "System.Net.Http", "ChatPlatform.*")).UseOtlpExporter();
-        builder.Services.AddSingleton<IStartupFilter, RequestSpans>();
     }
 }

@@ -64,12 +64,14 @@ internal sealed partial class DynamoStore
 
     private void CreateGauges(Meter meter)
     {
+        meter.CreateObservableCounter("localaws.log.flushes", () => _wal?.Flushes ?? 0, "{flush}", "How often the log was flushed to the disk.");
         meter.CreateObservableGauge("localaws.table.items", () => OfTables(t => t.Items.Count), "{item}", "Items of a table.");
         meter.CreateObservableGauge("localaws.table.size", () => OfTables(t => t.SizeBytes), "By", "Billed size of a table's items.");
         meter.CreateObservableGauge("localaws.stream.records", () => OfStreams<long>(s => s.Count), "{record}", "Records a stream keeps.");
         meter.CreateObservableGauge("localaws.stream.lag.records", () => OfStreams<long>(s => s.Unread().Count), "{record}",
             "Records after the furthest position that anybody has read in their shard.");
-        meter.CreateObservableGauge("localaws.stream.lag.age", () => OfStreams(s => s.Unread().Oldest is { } oldest ? Math.Max(0, Now.ToUnixTimeMilliseconds() - oldest) / 1000.0 : 0), "s",
+        meter.CreateObservableGauge("localaws.stream.lag.age",
+            () => OfStreams(s => s.Unread().Oldest is { } oldest ? Math.Max(0, Now.ToUnixTimeMilliseconds() - oldest) / 1000.0 : 0), "s",
             "Age of the oldest record after the furthest position that anybody has read in its shard; 0 when there is none.");
     }
 

@@ -38,7 +38,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     private Task _snapshot = Task.CompletedTask;
 
     /// <summary>Reads what the data folder holds.</summary>
-    /// <exception cref="InvalidOperationException">The folder holds something damaged or of a newer format.</exception>
+    /// <exception cref="DataFolderException">The folder holds something damaged or of a newer format.</exception>
     public DynamoStore(DataFolder folder, IOptions<DynamoDbOptions> options, TimeProvider time, Meters meters, ILogger<DynamoStore> log)
     {
         (_options, _time, _log) = (options.Value, time, log);
@@ -81,8 +81,12 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     /// Completes when everything that this process has told or may tell anybody is as safe as promised. Every answer waits for it, reads too: what a read saw must not
     /// be gone after a crash.
     /// </summary>
+    /// <param name="reading">
+    /// Whether it is the answer of a read of items or tables. While the disk refuses writes such a read goes on; it may then tell of the few changes that were under way when the
+    /// disk filled up, whose writers got an error.
+    /// </param>
     /// <exception cref="AwsException">InternalServerError: the disk does not take writes; the change may or may not be there later.</exception>
-    public async ValueTask WhenDurableAsync()
+    public async ValueTask WhenDurableAsync(bool reading = false)
     {
         if (_wal is null)
             return;
@@ -90,9 +94,14 @@ internal sealed partial class DynamoStore : IAsyncDisposable
         {
             await _wal.WaitAsync(_wal.Appended);
         }
-        catch (IOException error)
+        catch (IOException error) when (!reading)
         {
-            throw new AwsException("InternalServerError", error.Message, 500) { Namespace = DynamoDbErrors.Namespace };
+            throw DynamoDbErrors.InternalError(error.Message);
+        }
+        catch (IOException)
+        {
+            // The log says so itself, once for every attempt.
+            return;
         }
     }
 
@@ -217,7 +226,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
         }
         catch (IOException error)
         {
-            throw new AwsException("InternalServerError", error.Message, 500) { Namespace = DynamoDbErrors.Namespace };
+            throw DynamoDbErrors.InternalError(error.Message);
         }
 
         var time = Now.ToUnixTimeMilliseconds();

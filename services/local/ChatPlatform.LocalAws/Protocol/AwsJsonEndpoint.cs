@@ -6,7 +6,6 @@ using System.IO.Hashing;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using ChatPlatform.LocalAws.Faults;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 
 namespace ChatPlatform.LocalAws.Protocol;
@@ -48,6 +47,8 @@ internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<
         var contentType = service?.ContentType ?? context.Request.ContentType ?? "application/x-amz-json-1.0";
         if (!_answers.TryDequeue(out var answer))
             answer = new ArrayBufferWriter<byte>(4096);
+        var requestId = NewRequestId();
+        var span = OperationSpan.Of(context);
         var status = StatusCodes.Status200OK;
         string? error = null;
         byte[]? body = null;
@@ -59,6 +60,8 @@ internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<
                 throw new AwsException("MissingAuthenticationTokenException", "Request is missing Authentication Token") { Namespace = AwsException.FrameworkNamespace };
             var (buffer, length) = await ReadBodyAsync(context);
             body = buffer;
+            if (span is not null && RequestedResources.Of(buffer.AsSpan(0, length)) is { Count: > 0 } resources)
+                span.SetTag(service.ResourceKind == "table" ? "aws.dynamodb.table_names" : "aws.firehose.delivery_stream", resources.ToArray());
             var drawn = faults.Draw(service, operation, buffer.AsMemory(0, length));
             if (drawn is not null && !await drawn.StrikeAsync(context, after: false))
                 return;
@@ -92,19 +95,13 @@ internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<
         }
 
         meters.Record(service?.Name ?? "unknown", service is null ? "unknown" : operation, error, Stopwatch.GetElapsedTime(started));
-        if (context.Features.Get<IHttpActivityFeature>()?.Activity is { IsAllDataRequested: true } span)
-        {
-            span.DisplayName = service is null ? "POST /" : $"{service.Name} {operation}";
-            span.SetTag("rpc.system", "aws-api").SetTag("rpc.service", service?.Name).SetTag("rpc.method", operation);
-            if (error is not null)
-                span.SetTag("error.type", error);
-        }
+        span?.Describe(service, operation, error, requestId);
 
         var response = context.Response;
         response.StatusCode = status;
         response.ContentType = contentType;
         response.ContentLength = answer.WrittenCount;
-        response.Headers["x-amzn-RequestId"] = NewRequestId();
+        response.Headers["x-amzn-RequestId"] = requestId;
         if (service?.TargetPrefix.StartsWith("DynamoDB", StringComparison.Ordinal) == true)
             response.Headers["x-amz-crc32"] = Crc32.HashToUInt32(answer.WrittenSpan).ToString(CultureInfo.InvariantCulture);
         await response.BodyWriter.WriteAsync(answer.WrittenMemory, context.RequestAborted);

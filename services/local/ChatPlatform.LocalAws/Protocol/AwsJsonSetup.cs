@@ -33,15 +33,17 @@ internal static class AwsJsonSetup
         return app;
     }
 
-    /// <summary>Maps <c>GET /_localstack/health</c> (as LocalStack's, so that its clients find theirs) and <c>GET /_localaws/health</c>.</summary>
+    /// <summary>
+    /// Maps <c>GET /_localstack/health</c> (as LocalStack's, so that its clients find theirs) and <c>GET /_localaws/health</c>, which lists the operations of each service too.
+    /// </summary>
     public static WebApplication MapServiceList(this WebApplication app)
     {
-        app.MapGet("/_localstack/health", WriteAsync);
-        app.MapGet("/_localaws/health", WriteAsync);
+        app.MapGet("/_localstack/health", (HttpContext context, RunningServices services) => WriteAsync(context, services, operations: false));
+        app.MapGet("/_localaws/health", (HttpContext context, RunningServices services) => WriteAsync(context, services, operations: true));
         return app;
     }
 
-    private static async Task WriteAsync(HttpContext context, RunningServices services)
+    private static async Task WriteAsync(HttpContext context, RunningServices services, bool operations)
     {
         context.Response.ContentType = "application/json";
         await using var writer = new Utf8JsonWriter(context.Response.BodyWriter);
@@ -51,6 +53,20 @@ internal static class AwsJsonSetup
             writer.WriteString(service.Name, "running");
         writer.WriteEndObject();
         writer.WriteString("edition", "localaws");
+        if (operations)
+        {
+            writer.WriteStartObject("operations");
+            foreach (var service in services.All)
+            {
+                writer.WriteStartArray(service.Name);
+                foreach (var operation in service.Operations)
+                    writer.WriteStringValue(operation.Name);
+                writer.WriteEndArray();
+            }
+
+            writer.WriteEndObject();
+        }
+
         writer.WriteEndObject();
         await writer.FlushAsync(context.RequestAborted);
     }

@@ -41,6 +41,7 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
     // Owned by whoever has made a batch _writing.
     private SafeFileHandle _file;
     private long _offset;
+    private long _flushes;
     private Task _retired = Task.CompletedTask;
 
     /// <param name="folder">Where segments lie.</param>
@@ -67,6 +68,9 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
 
     /// <summary>Bytes of frames appended since the last <see cref="Rotate"/>.</summary>
     public long SegmentLength { get; private set; }
+
+    /// <summary>How often frames were flushed to the disk; 0 without fsync.</summary>
+    public long Flushes => Interlocked.Read(ref _flushes);
 
     public static string SegmentPath(string folder, long first) => Path.Combine(folder, $"log-{first:D20}.wal");
 
@@ -270,7 +274,7 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
             Write(bytes);
             return true;
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (DataFolder.IsRefusal(error))
         {
             lock (_gate)
             {
@@ -310,7 +314,11 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
             return;
         RandomAccess.Write(_file, bytes.Span, _offset);
         if (_fsync)
+        {
             RandomAccess.FlushToDisk(_file);
+            Interlocked.Increment(ref _flushes);
+        }
+
         _offset += bytes.Length;
     }
 

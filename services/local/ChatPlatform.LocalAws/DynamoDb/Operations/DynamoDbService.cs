@@ -86,14 +86,18 @@ internal sealed partial class DynamoDbService : IAwsJsonService
         catch (AwsException)
         {
             // A refusal tells about the state as well: it must not be ahead of the log.
-            await _store.WhenDurableAsync();
+            await _store.WhenDurableAsync(IsRead(operation));
             throw;
         }
 
-        await _store.WhenDurableAsync();
+        await _store.WhenDurableAsync(IsRead(operation));
     }
 
     private static bool IsOnItems(string operation) => operation is "Query" or "Scan" || operation.Contains("Item", StringComparison.Ordinal);
+
+    private static bool IsRead(string operation) =>
+        operation is "GetItem" or "Query" or "Scan" or "BatchGetItem" or "TransactGetItems"
+        || operation.StartsWith("Describe", StringComparison.Ordinal) || operation.StartsWith("List", StringComparison.Ordinal);
 
     /// <summary>Parses a body, which must be one JSON object.</summary>
     private static JsonDocument Parse(ReadOnlyMemory<byte> body)

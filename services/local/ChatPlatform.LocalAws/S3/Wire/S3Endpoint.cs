@@ -27,6 +27,8 @@ internal sealed partial class S3Endpoint(
         try
         {
             var call = S3Call.Parse(context);
+            if (call.Bucket.Length > 0)
+                OperationSpan.Of(context)?.SetTag("aws.s3.bucket", call.Bucket);
             if (Cors.IsPreflight(context.Request))
             {
                 name = "Preflight";
@@ -63,13 +65,7 @@ internal sealed partial class S3Endpoint(
         }
 
         meters.Record("s3", name, error, Stopwatch.GetElapsedTime(started));
-        if (context.Features.Get<IHttpActivityFeature>()?.Activity is { IsAllDataRequested: true } span)
-        {
-            span.DisplayName = $"s3 {name}";
-            span.SetTag("rpc.system", "aws-api").SetTag("rpc.service", "s3").SetTag("rpc.method", name);
-            if (error is not null)
-                span.SetTag("error.type", error);
-        }
+        OperationSpan.Of(context)?.Describe(service, name, error, requestId);
     }
 
     /// <summary>False: the connection was reset. An answer that is to be lost is written to nowhere, so that the fault may still answer in its place.</summary>
