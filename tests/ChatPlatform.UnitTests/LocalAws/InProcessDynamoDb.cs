@@ -13,13 +13,13 @@ using Microsoft.Extensions.Options;
 
 namespace ChatPlatform.UnitTests.LocalAws;
 
-/// <summary>DynamoDB and its streams over a data folder, without a server: from a request's JSON to an answer's. Thread-safe.</summary>
+/// <summary>DynamoDB and its streams over a data folder (null: in memory), without a server: from a request's JSON to an answer's. Thread-safe.</summary>
 internal sealed class InProcessDynamoDb : IAsyncDisposable
 {
     private readonly DataFolder _data;
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
 
-    public InProcessDynamoDb(string folder, TimeProvider time, DynamoDbOptions options)
+    public InProcessDynamoDb(string? folder, TimeProvider time, DynamoDbOptions options)
     {
         _data = new DataFolder(folder);
         Store = new DynamoStore(_data, Options.Create(options), time, new Meters(_services.GetRequiredService<IMeterFactory>()), NullLogger<DynamoStore>.Instance);
