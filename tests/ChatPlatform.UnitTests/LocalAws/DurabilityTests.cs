@@ -1,9 +1,14 @@
+using System.Diagnostics.Metrics;
 using System.Text;
 using System.Text.Json;
 using ChatPlatform.LocalAws.DynamoDb;
+using ChatPlatform.LocalAws.DynamoDb.Operations;
 using ChatPlatform.LocalAws.Protocol;
 using ChatPlatform.LocalAws.Storage;
 using ChatPlatform.LocalAws.Streams;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 
 namespace ChatPlatform.UnitTests.LocalAws;
@@ -174,12 +179,22 @@ public sealed class DurabilityTests : IDisposable
 
     private Running Open(long snapshotAfter = 256 * 1024 * 1024) => new(_folder, _time, snapshotAfter);
 
-    /// <summary>The store and its API without a server, and a table of rooms.</summary>
-    private sealed class Running(string folder, TimeProvider time, long snapshotAfter) : IAsyncDisposable
+    /// <summary>The store and its API without a server.</summary>
+    private sealed class Running : IAsyncDisposable
     {
-        private readonly InProcessDynamoDb _dynamoDb = new(folder, time, new DynamoDbOptions { SnapshotAfterBytes = snapshotAfter });
+        private readonly DataFolder _data;
+        private readonly DynamoDbService _service;
+        private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
 
-        public DynamoStore Store => _dynamoDb.Store;
+        public Running(string folder, TimeProvider time, long snapshotAfter)
+        {
+            _data = new DataFolder(folder);
+            Store = new DynamoStore(_data, Options.Create(new DynamoDbOptions { SnapshotAfterBytes = snapshotAfter }), time,
+                new Meters(_services.GetRequiredService<IMeterFactory>()), NullLogger<DynamoStore>.Instance);
+            _service = new DynamoDbService(Store);
+        }
+
+        public DynamoStore Store { get; }
 
         public static async Task<JsonDocument> RunAsync(IAwsJsonService service, string operation, string body)
         {
@@ -188,7 +203,7 @@ public sealed class DurabilityTests : IDisposable
             return JsonDocument.Parse(answer.WrittenMemory);
         }
 
-        public Task<JsonDocument> RunAsync(string operation, string body) => RunAsync(_dynamoDb.Service, operation, body);
+        public Task<JsonDocument> RunAsync(string operation, string body) => RunAsync(_service, operation, body);
 
         public Task CreateAsync() => RunAsync("CreateTable", """
             {"TableName":"rooms","AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}],
@@ -217,6 +232,11 @@ public sealed class DurabilityTests : IDisposable
             return count;
         }
 
-        public ValueTask DisposeAsync() => _dynamoDb.DisposeAsync();
+        public async ValueTask DisposeAsync()
+        {
+            await Store.DisposeAsync();
+            _data.Dispose();
+            await _services.DisposeAsync();
+        }
     }
 }

@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using ChatPlatform.LocalAws.DynamoDb;
 using ChatPlatform.LocalAws.DynamoDb.Expressions;
 using ChatPlatform.LocalAws.DynamoDb.Operations;
 using ChatPlatform.LocalAws.DynamoDb.Tables;
@@ -97,7 +96,7 @@ public sealed class ForeignInputTests
     public async Task A_request_is_answered_or_refused_and_the_service_goes_on()
     {
         var random = new Random(Seed + 2);
-        await using var dynamoDb = new InProcessDynamoDb(null, new FakeTimeProvider(), new DynamoDbOptions());
+        await using var dynamoDb = new InProcessDynamoDb(null, new FakeTimeProvider());
         (string Operation, string Body)[] corpus =
         [
             ("CreateTable", """{"TableName":"rooms","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"},{"AttributeName":"sk","AttributeType":"N"}],"KeySchema":[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"}],"LocalSecondaryIndexes":[{"IndexName":"local","KeySchema":[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"}],"Projection":{"ProjectionType":"ALL"}}],"StreamSpecification":{"StreamEnabled":true,"StreamViewType":"NEW_IMAGE"}}"""),
@@ -138,7 +137,7 @@ public sealed class ForeignInputTests
     [InlineData("""{"TableName":"\ud800"}""")]
     public async Task A_body_that_is_no_Unicode_is_a_SerializationException(string body)
     {
-        await using var dynamoDb = new InProcessDynamoDb(null, new FakeTimeProvider(), new DynamoDbOptions());
+        await using var dynamoDb = new InProcessDynamoDb(null, new FakeTimeProvider());
         using var answer = await dynamoDb.SendAsync("DynamoDB_20120810.PutItem", Encoding.UTF8.GetBytes(body));
         answer.Error.ShouldBe("SerializationException");
     }

@@ -1,39 +1,27 @@
 using System.Buffers;
-using System.Diagnostics.Metrics;
 using System.Text.Json;
 using ChatPlatform.LocalAws.DynamoDb;
 using ChatPlatform.LocalAws.DynamoDb.Operations;
 using ChatPlatform.LocalAws.Protocol;
-using ChatPlatform.LocalAws.Storage;
 using ChatPlatform.LocalAws.Streams;
 using ChatPlatform.LocalAwsModel;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Extensions.Options;
 
 namespace ChatPlatform.UnitTests.LocalAws;
 
-/// <summary>DynamoDB and its streams over a data folder (null: in memory), without a server: from a request's JSON to an answer's. Thread-safe.</summary>
-internal sealed class InProcessDynamoDb : IAsyncDisposable
+/// <summary>DynamoDB and its streams as the model talks to them: from a request's bytes to an answer's JSON, errors too, without a server. Thread-safe.</summary>
+internal sealed class InProcessDynamoDb(string? folder, TimeProvider time, params (string Key, string Value)[] settings) : IAsyncDisposable
 {
-    private readonly DataFolder _data;
-    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+    private readonly LocalAwsServices _services = new(folder, time, settings);
+    private DynamoDbService? _dynamoDb;
+    private StreamsService? _streams;
 
-    public InProcessDynamoDb(string? folder, TimeProvider time, DynamoDbOptions options)
-    {
-        _data = new DataFolder(folder);
-        Store = new DynamoStore(_data, Options.Create(options), time, new Meters(_services.GetRequiredService<IMeterFactory>()), NullLogger<DynamoStore>.Instance);
-        Service = new DynamoDbService(Store);
-        Streams = new StreamsService(Store);
-    }
+    public DynamoStore Store => _services.Store;
 
-    public DynamoStore Store { get; }
+    public DynamoDbService Service => _dynamoDb ??= _services.Get<IEnumerable<IAwsJsonService>>().OfType<DynamoDbService>().Single();
 
-    public DynamoDbService Service { get; }
+    private StreamsService Streams => _streams ??= _services.Get<IEnumerable<IAwsJsonService>>().OfType<StreamsService>().Single();
 
-    public StreamsService Streams { get; }
-
-    /// <summary>Answers a request as the server would, errors as JSON too. Anything but <see cref="AwsException"/> comes through: it is a defect.</summary>
+    /// <summary>Answers a request as the server would. Anything but <see cref="AwsException"/> comes through: it is a defect.</summary>
     public async Task<ModelAnswer> SendAsync(string target, ReadOnlyMemory<byte> body)
     {
         var answer = new ArrayBufferWriter<byte>(1024);
@@ -59,10 +47,5 @@ internal sealed class InProcessDynamoDb : IAsyncDisposable
         }
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await Store.DisposeAsync();
-        _data.Dispose();
-        await _services.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => _services.DisposeAsync();
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using ChatPlatform.LocalAws.DynamoDb;
 using ChatPlatform.LocalAwsModel;
 using Microsoft.Extensions.Time.Testing;
 
@@ -24,13 +23,12 @@ public sealed class RandomisedModelTests : IDisposable
         var operations = Setting("LOCALAWS_MODEL_OPERATIONS", 1_000_000);
         var seed = Setting("LOCALAWS_MODEL_SEED", Random.Shared.Next());
         var time = new FakeTimeProvider(new DateTimeOffset(2026, 5, 11, 12, 0, 0, TimeSpan.Zero));
-        var options = new DynamoDbOptions { SnapshotAfterBytes = 8 * 1024 * 1024 };
         var run = new ModelRun(Clients, seed);
         try
         {
             for (var round = 1; round <= Rounds; round++)
             {
-                await using var store = new InProcessDynamoDb(_folder, time, options);
+                await using var store = new InProcessDynamoDb(_folder, time, ("DynamoDb:SnapshotAfterBytes", "8388608"));
                 if (round == 1)
                     await ModelRun.PrepareAsync(store.SendAsync);
                 await run.WorkAsync(store.SendAsync, (long)operations * round / Rounds);
