@@ -142,6 +142,16 @@ public sealed class ForeignInputTests
         answer.Error.ShouldBe("SerializationException");
     }
 
+    /// <summary>Expressions that once ended in another exception than AWS's.</summary>
+    [Theory]
+    [InlineData(" ")]
+    [InlineData("\t\n")]
+    public void An_expression_of_white_space_is_a_syntax_error(string text)
+    {
+        Should.Throw<AwsException>(() => ExpressionParser.ParseCondition(text, "FilterExpression", Names())).Message.ShouldContain("<EOF>");
+        Should.Throw<AwsException>(() => ExpressionParser.ParseProjection(text, Names())).Message.ShouldContain("<EOF>");
+    }
+
     /// <summary>https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html: 32 levels.</summary>
     [Theory]
     [InlineData(32, true)]
