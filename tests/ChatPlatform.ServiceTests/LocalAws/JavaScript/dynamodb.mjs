@@ -29,7 +29,7 @@ for (let first = 1; first < 101; first += 25) {
 
 const seen = [];
 const query = { TableName, KeyConditionExpression: 'room = :r AND seq > :s', ExpressionAttributeValues: { ':r': 'r1', ':s': 0 }, ScanIndexForward: false };
-for await (const page of paginateQuery({ client: items, pageSize: 30 }, query)) seen.push(...page.Items.map((item) => item.seq));
+for await (const page of paginateQuery({ client: items, pageSize: 30 }, { ...query })) seen.push(...page.Items.map((item) => item.seq));
 assert.deepEqual(seen, Array.from({ length: 100 }, (_, i) => 100 - i));
 let scanned = 0;
 for await (const page of paginateScan({ client: items, pageSize: 40 }, { TableName })) scanned += page.Count;
