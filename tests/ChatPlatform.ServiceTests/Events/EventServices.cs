@@ -6,15 +6,16 @@ namespace ChatPlatform.ServiceTests.Events;
 /// <summary>The agent, the cluster and their ports, started and stopped by a test, in a folder that goes with it.</summary>
 internal sealed class EventServices : IAsyncDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("chat-events-").FullName;
     private readonly int _kafkaHealth = ServiceProcess.FreePort();
     private readonly int _forwarderHealth = ServiceProcess.FreePort();
+
+    public string Folder { get; } = Directory.CreateTempSubdirectory("chat-events-").FullName;
 
     public int KafkaPort { get; } = ServiceProcess.FreePort();
 
     public int ForwardPort { get; } = ServiceProcess.FreePort();
 
-    public string StoragePath => Path.Combine(_folder, "storage");
+    public string StoragePath => Path.Combine(Folder, "storage");
 
     public string ForwarderHealthUrl => $"http://127.0.0.1:{_forwarderHealth}/health";
 
@@ -79,6 +80,6 @@ internal sealed class EventServices : IAsyncDisposable
             await Forwarder.DisposeAsync();
         if (Kafka is not null)
             await Kafka.DisposeAsync();
-        Directory.Delete(_folder, recursive: true);
+        Directory.Delete(Folder, recursive: true);
     }
 }
