@@ -74,10 +74,7 @@ public sealed class SpoolCursor
     public void Advance(long position)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(position, Position);
-        Span<byte> place = stackalloc byte[12];
-        BinaryPrimitives.WriteInt64LittleEndian(place, position);
-        BinaryPrimitives.WriteUInt32LittleEndian(place[8..], Crc32.HashToUInt32(place[..8]));
-        RandomAccess.Write(_file, place, 0);
+        WritePlace(_file, position);
         _log.CursorMoved(this, position);
     }
 
@@ -89,7 +86,17 @@ public sealed class SpoolCursor
             && BinaryPrimitives.ReadUInt32LittleEndian(place[8..]) == Crc32.HashToUInt32(place[..8]);
         // An unreadable place means everything again, never something less.
         var position = known ? Math.Clamp(BinaryPrimitives.ReadInt64LittleEndian(place), oldest, end) : oldest;
+        // Now, so that a disk which is full later has room for it: what is delivered then must still be written down, or nothing would ever be deleted.
+        WritePlace(file, position);
         return new SpoolCursor(log, file, position);
+    }
+
+    private static void WritePlace(SafeFileHandle file, long position)
+    {
+        Span<byte> place = stackalloc byte[12];
+        BinaryPrimitives.WriteInt64LittleEndian(place, position);
+        BinaryPrimitives.WriteUInt32LittleEndian(place[8..], Crc32.HashToUInt32(place[..8]));
+        RandomAccess.Write(file, place, 0);
     }
 
     internal void Close() => _file.Dispose();

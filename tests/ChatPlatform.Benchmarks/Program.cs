@@ -6,7 +6,10 @@ switch (args)
     case ["unwrap"]:
         UnwrapBenchmark.Run(Console.Out);
         return 0;
+    case ["events"]:
+        await EventsBenchmark.RunAsync(Console.Out);
+        return 0;
     default:
-        Console.Error.WriteLine("bench: name a benchmark: unwrap");
+        Console.Error.WriteLine("bench: name a benchmark: unwrap, events");
         return 2;
 }

@@ -6,6 +6,7 @@ namespace ChatPlatform.ServiceTests.Events;
 /// <summary>The agent, the cluster and their ports, started and stopped by a test, in a folder that goes with it.</summary>
 internal sealed class EventServices : IAsyncDisposable
 {
+    private const string ForwarderFolder = "services/local/ChatPlatform.Forwarder";
     private readonly int _kafkaHealth = ServiceProcess.FreePort();
     private readonly int _forwarderHealth = ServiceProcess.FreePort();
 
@@ -16,6 +17,8 @@ internal sealed class EventServices : IAsyncDisposable
     public int ForwardPort { get; } = ServiceProcess.FreePort();
 
     public string StoragePath => Path.Combine(Folder, "storage");
+
+    public string ForwarderUrl => $"http://127.0.0.1:{_forwarderHealth}";
 
     public string ForwarderHealthUrl => $"http://127.0.0.1:{_forwarderHealth}/health";
 
@@ -34,20 +37,34 @@ internal sealed class EventServices : IAsyncDisposable
         await Kafka.WaitForHealthAsync($"http://127.0.0.1:{_kafkaHealth}/health");
     }
 
-    public async Task StartForwarderAsync(double stallSeconds = 60)
+    /// <param name="stallSeconds">How long a record may wait before the health turns red.</param>
+    /// <param name="configuration">The pipeline; by default the repo's own fluent-bit.yaml.</param>
+    /// <param name="storageMegabytes">With a number, the storage path lies on a disk of its own of this size.</param>
+    public async Task StartForwarderAsync(double stallSeconds = 60, string? configuration = null, int? storageMegabytes = null)
     {
-        Forwarder = ServiceProcess.StartService(
-            "services/local/ChatPlatform.Forwarder",
-            new Dictionary<string, string?>
-            {
-                ["FLUENT_LISTEN"] = "127.0.0.1",
-                ["FLUENT_PORT"] = $"{ForwardPort}",
-                ["KAFKA_BROKERS"] = Bootstrap,
-                ["STORAGE_PATH"] = StoragePath,
-                ["HEALTH_STALL_SECONDS"] = stallSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture),
-                ["ASPNETCORE_URLS"] = $"http://127.0.0.1:{_forwarderHealth}",
-            },
-            "--config", Path.Combine(ServiceProcess.RepositoryRoot, "services/fluent-bit/fluent-bit.yaml"));
+        var environment = new Dictionary<string, string?>
+        {
+            ["FLUENT_LISTEN"] = "127.0.0.1",
+            ["FLUENT_PORT"] = $"{ForwardPort}",
+            ["KAFKA_BROKERS"] = Bootstrap,
+            ["STORAGE_PATH"] = StoragePath,
+            ["HEALTH_STALL_SECONDS"] = stallSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            ["ASPNETCORE_URLS"] = $"http://127.0.0.1:{_forwarderHealth}",
+            ["AWS_ACCESS_KEY_ID"] = "local",
+            ["AWS_SECRET_ACCESS_KEY"] = "local",
+        };
+        var file = Path.Combine(ServiceProcess.RepositoryRoot, "services/fluent-bit/fluent-bit.yaml");
+        if (configuration is not null)
+            await File.WriteAllTextAsync(file = Path.Combine(Folder, "pipeline.yaml"), configuration);
+        Directory.CreateDirectory(StoragePath);
+        Forwarder = storageMegabytes is null
+            ? ServiceProcess.StartService(ForwarderFolder, environment, "--config", file)
+            : ServiceProcess.StartProgram(
+                "ChatPlatform.Forwarder",
+                "unshare",
+                // A mount namespace of its own, so that no right on this machine is needed and nothing has to be unmounted.
+                ["--map-root-user", "--mount", "sh", "-c", $"mount -t tmpfs -o size={storageMegabytes}m tmpfs '{StoragePath}' && exec dotnet '{ServiceProcess.AssemblyOf(ForwarderFolder)}' --config '{file}'"],
+                environment);
         await Forwarder.WaitForHealthAsync($"http://127.0.0.1:{_forwarderHealth}/alive");
     }
 

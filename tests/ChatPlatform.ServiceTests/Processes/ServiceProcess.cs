@@ -57,10 +57,13 @@ public sealed class ServiceProcess : IAsyncDisposable
     /// <summary>Starts a service of this repo by its project folder, e.g. <c>services/ChatPlatform.Api</c>, in the Development environment.</summary>
     public static ServiceProcess StartService(string projectFolder, IReadOnlyDictionary<string, string?> environment, params string[] arguments)
     {
-        var name = Path.GetFileName(projectFolder);
-        var assembly = Path.Combine(RepositoryRoot, projectFolder, "bin", Metadata("Configuration"), "net10.0", name + ".dll");
-        return StartProgram(name, "dotnet", [assembly, .. arguments], new Dictionary<string, string?>(environment) { ["DOTNET_ENVIRONMENT"] = "Development" });
+        return StartProgram(
+            Path.GetFileName(projectFolder), "dotnet", [AssemblyOf(projectFolder), .. arguments], new Dictionary<string, string?>(environment) { ["DOTNET_ENVIRONMENT"] = "Development" });
     }
+
+    /// <summary>The built assembly of a service.</summary>
+    public static string AssemblyOf(string projectFolder) =>
+        Path.Combine(RepositoryRoot, projectFolder, "bin", Metadata("Configuration"), "net10.0", Path.GetFileName(projectFolder) + ".dll");
 
     /// <summary>Starts any program; on Linux the kernel ends it when this process dies.</summary>
     public static ServiceProcess StartProgram(string name, string command, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string?>? environment = null)
