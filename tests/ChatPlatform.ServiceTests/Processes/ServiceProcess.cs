@@ -57,11 +57,11 @@ public sealed class ServiceProcess : IAsyncDisposable
     /// <summary>Starts a service of this repo by its project folder, e.g. <c>services/ChatPlatform.Api</c>, in the Development environment.</summary>
     public static ServiceProcess StartService(string projectFolder, IReadOnlyDictionary<string, string?> environment, params string[] arguments)
     {
-        return StartProgram(
-            Path.GetFileName(projectFolder), "dotnet", [AssemblyOf(projectFolder), .. arguments], new Dictionary<string, string?>(environment) { ["DOTNET_ENVIRONMENT"] = "Development" });
+        var name = Path.GetFileName(projectFolder);
+        return StartProgram(name, "dotnet", [AssemblyOf(projectFolder), .. arguments], new Dictionary<string, string?>(environment) { ["DOTNET_ENVIRONMENT"] = "Development" });
     }
 
-    /// <summary>The built assembly of a service.</summary>
+    /// <summary>A service's own build output, for <c>dotnet</c> to run.</summary>
     public static string AssemblyOf(string projectFolder) =>
         Path.Combine(RepositoryRoot, projectFolder, "bin", Metadata("Configuration"), "net10.0", Path.GetFileName(projectFolder) + ".dll");
 
