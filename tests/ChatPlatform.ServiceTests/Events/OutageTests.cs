@@ -29,7 +29,7 @@ public sealed class OutageTests
         services.Kafka!.Signal(Stop);
         await sender.UntilAcknowledgedAsync(sender.Acknowledged + (Rate * Seconds / 2));
         if (happens == "kill -9 of the forwarder")
-            await services.Forwarder!.DisposeAsync();
+            await services.Forwarder!.KillAsync();
         else if (happens == "SIGTERM of the forwarder")
             await services.Forwarder!.StopAsync();
         if (services.Forwarder!.HasExited)
