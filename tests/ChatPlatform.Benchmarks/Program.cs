@@ -7,10 +7,13 @@ switch (args)
     case ["unwrap"]:
         UnwrapBenchmark.Run(Console.Out);
         return 0;
+    case ["events"]:
+        await EventsBenchmark.RunAsync(Console.Out);
+        return 0;
     case ["localaws", .. var options] when options.All(option => option is "--quick" or "--memory"):
         new LocalAwsBenchmark(Console.Out, quick: options.Contains("--quick")).Run(onlyMemory: options.Contains("--memory"));
         return 0;
     default:
-        Console.Error.WriteLine("bench: name a benchmark: unwrap, or localaws [--quick] [--memory]");
+        Console.Error.WriteLine("bench: name a benchmark: unwrap, events, or localaws [--quick] [--memory]");
         return 2;
 }
