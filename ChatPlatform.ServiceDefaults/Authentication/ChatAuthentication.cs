@@ -29,6 +29,7 @@ public static class ChatAuthentication
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<IValidateOptions<JwtOptions>, JwtOptionsValidator>();
         builder.Services.AddOptions<JwtOptions>().BindConfiguration(JwtOptions.Section).ValidateOnStart();
+        builder.Services.AddSingleton<PublishedKeys>();
         builder.Services.AddSingleton<AccessTokens>();
         builder.Services.AddAuthentication(Scheme).AddScheme<AuthenticationSchemeOptions, AccessTokenHandler>(Scheme, null);
         builder.Services.AddAuthorizationBuilder()

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using ChatPlatform.Api.Access;
+using ChatPlatform.Api.Attachments;
 using ChatPlatform.Api.Messages;
 using ChatPlatform.Api.Rooms;
 using ChatPlatform.Contracts.Protos.Chat.V1;
@@ -14,7 +15,7 @@ namespace ChatPlatform.Api.Grpc;
 
 /// <summary>chat.v1.ChatService: unpacks, calls the same operations as REST, packs.</summary>
 [Authorize(ChatAuthentication.UserPolicy)]
-internal sealed class ChatGrpcService(ChatRooms rooms, ChatMessages messages, TimeProvider time) : ChatService.ChatServiceBase
+internal sealed class ChatGrpcService(ChatRooms rooms, ChatMessages messages, ChatAttachments attachments, TimeProvider time) : ChatService.ChatServiceBase
 {
     // How soon a subscriber sees an entry; live delivery to clients goes over relays.
     private static readonly TimeSpan SubscriptionPoll = TimeSpan.FromMilliseconds(500);
@@ -61,7 +62,7 @@ internal sealed class ChatGrpcService(ChatRooms rooms, ChatMessages messages, Ti
     {
         var kind = ParseKind<MessageKind>(request.Kind, "text, image, sticker or location");
         var (message, created) = await messages.SendAsync(
-            Caller(context), request.RoomId, new(request.ClientMessageId, kind, request.Text, ParsePayload(request.PayloadJson.Memory)), context.CancellationToken);
+            Caller(context), request.RoomId, new(request.ClientMessageId, kind, request.Text, ParsePayload(request.PayloadJson.Memory), request.AttachmentIds), context.CancellationToken);
         return new SendMessageResponse { Message = message.ToProto(), Created = created };
     }
 
@@ -87,6 +88,20 @@ internal sealed class ChatGrpcService(ChatRooms rooms, ChatMessages messages, Ti
 
     public override async Task<Contracts.Protos.Chat.V1.Message> SetReaction(SetReactionRequest request, ServerCallContext context) =>
         (await messages.ReactAsync(Caller(context), request.RoomId, request.Seq, request.Emoji, request.Present, context.CancellationToken)).ToProto();
+
+    public override async Task<CreateAttachmentResponse> CreateAttachment(Contracts.Protos.Chat.V1.CreateAttachmentRequest request, ServerCallContext context)
+    {
+        var upload = await attachments.CreateAsync(Caller(context), new(request.ContentType, request.Size, request.FileName), context.CancellationToken);
+        var answer = new CreateAttachmentResponse
+        {
+            AttachmentId = upload.AttachmentId,
+            Method = upload.Method,
+            UploadUrl = upload.UploadUrl,
+            ExpiresAt = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(upload.ExpiresAt),
+        };
+        answer.Headers.Add(upload.Headers.ToDictionary());
+        return answer;
+    }
 
     public override async Task<GetLogResponse> GetLog(GetLogRequest request, ServerCallContext context)
     {

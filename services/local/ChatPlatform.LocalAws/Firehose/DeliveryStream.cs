@@ -6,6 +6,7 @@ using ChatPlatform.LocalAws.Firehose.Processing;
 using ChatPlatform.LocalAws.Glue;
 using ChatPlatform.LocalAws.Protocol;
 using ChatPlatform.LocalAws.S3.Objects;
+using ChatPlatform.LocalAws.Storage;
 
 namespace ChatPlatform.LocalAws.Firehose;
 
@@ -118,7 +119,7 @@ internal sealed partial class DeliveryStream
                         Seal();
                 }
             }
-            catch (IOException failure)
+            catch (Exception failure) when (DataFolder.IsRefusal(failure))
             {
                 LogBufferFailed(_context.Log, _settings.Name, failure);
                 error = new FirehoseException("ServiceUnavailableException", "The service is unavailable. Back off and retry the operation.", 503);
