@@ -97,7 +97,7 @@ public sealed class CdcPathTests
     }
 
     private static string Line(int item, int version) =>
-        $$$"""{"id":"item-{{{item}}}","version":{{{version}}},"text":"안녕 \"{{{item}}}\" 🚲","list":[1.50,"a",null,true],"map":{"deep":{"x":"y"}}}""";
+        $$$$"""{"id":"item-{{{{item}}}}","version":{{{{version}}}},"text":"안녕 \"{{{{item}}}}\" 🚲","list":[1.50,"a",null,true],"map":{"deep":{"x":"y"}}}""";
 
     private static Dictionary<string, AttributeValue> Item(int item, int version) => new()
     {
