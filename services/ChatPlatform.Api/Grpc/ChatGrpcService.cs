@@ -2,6 +2,7 @@ using System.Text.Json;
 using ChatPlatform.Api.Access;
 using ChatPlatform.Api.Messages;
 using ChatPlatform.Api.Rooms;
+using ChatPlatform.Api.Sessions;
 using ChatPlatform.Contracts.Protos.Chat.V1;
 using ChatPlatform.Contracts.Rooms;
 using ChatPlatform.ServiceDefaults.Authentication;
@@ -14,7 +15,7 @@ namespace ChatPlatform.Api.Grpc;
 
 /// <summary>chat.v1.ChatService: unpacks, calls the same operations as REST, packs.</summary>
 [Authorize(ChatAuthentication.UserPolicy)]
-internal sealed class ChatGrpcService(ChatRooms rooms, ChatMessages messages, TimeProvider time) : ChatService.ChatServiceBase
+internal sealed class ChatGrpcService(ChatRooms rooms, ChatMessages messages, RoomPositions positions, TimeProvider time) : ChatService.ChatServiceBase
 {
     // How soon a subscriber sees an entry; live delivery to clients goes over relays.
     private static readonly TimeSpan SubscriptionPoll = TimeSpan.FromMilliseconds(500);
@@ -90,9 +91,17 @@ internal sealed class ChatGrpcService(ChatRooms rooms, ChatMessages messages, Ti
 
     public override async Task<GetLogResponse> GetLog(GetLogRequest request, ServerCallContext context)
     {
-        var page = await messages.LogAsync(Caller(context), request.RoomId, request.After, NullIfZero(request.Limit), context.CancellationToken);
+        var page = await messages.LogAsync(Caller(context), request.RoomId, request.After, NullIfZero(request.Limit), context.CancellationToken, request.Shared);
         var answer = new GetLogResponse { LastSeq = page.LastSeq };
         answer.Items.AddRange(page.Items.Select(entry => entry.ToProto()));
+        return answer;
+    }
+
+    public override async Task<GetPositionsResponse> GetPositions(GetPositionsRequest request, ServerCallContext context)
+    {
+        var answer = new GetPositionsResponse();
+        foreach (var (roomId, lastSeq) in await positions.FindAsync(Caller(context), request.RoomIds, context.CancellationToken))
+            answer.LastSeqs[roomId] = lastSeq;
         return answer;
     }
 

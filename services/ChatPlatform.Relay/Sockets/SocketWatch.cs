@@ -1,10 +1,14 @@
+using ChatPlatform.Relay.Resume;
 using ChatPlatform.Relay.Sessions;
 using Microsoft.Extensions.Options;
 
 namespace ChatPlatform.Relay.Sockets;
 
-/// <summary>Closes sockets whose token has expired (4401), that said no hello in time or nothing for two heartbeats (4408). One timer for all of them.</summary>
-internal sealed class SocketWatch(SessionRegistry registry, IOptions<RelayOptions> options, TimeProvider time) : BackgroundService
+/// <summary>
+/// Closes sockets whose token has expired (4401), that said no hello in time or nothing for two heartbeats (4408), and drops those that do not come back to a close.
+/// One timer for all of them, and for what is forgotten after a while.
+/// </summary>
+internal sealed class SocketWatch(SessionRegistry registry, RoomTails tails, IOptions<RelayOptions> options, TimeProvider time) : BackgroundService
 {
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(500);
 
@@ -17,11 +21,16 @@ internal sealed class SocketWatch(SessionRegistry registry, IOptions<RelayOption
         var now = time.GetUtcNow();
         foreach (var socket in registry.All)
         {
-            if (now >= socket.TokenRefusedFrom)
+            socket.ForgetReplays();
+            if (socket.IsCloseOverdue)
+                socket.Abort();
+            else if (now >= socket.TokenRefusedFrom)
                 socket.Close(CloseCodes.Unauthenticated);
             else if (socket.IsReady ? socket.Silence > _silence && !socket.IsBusy : time.GetElapsedTime(socket.ConnectedAt) > _hello)
                 socket.Close(CloseCodes.Silent);
         }
+
+        tails.Sweep();
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

@@ -97,6 +97,9 @@ internal static class EntryItems
         elements.Select(element => (Emoji: element[..element.IndexOf(' ')], UserId: element[(element.IndexOf(' ') + 1)..]))
             .GroupBy(reaction => reaction.Emoji, StringComparer.Ordinal)
             .OrderBy(group => group.Key, StringComparer.Ordinal)
-            .Select(group => new Reaction(group.Key, group.Count(), group.Any(reaction => reaction.UserId == readerId)))
+            .Select(group => new Reaction(group.Key, group.Count(), group.Any(reaction => reaction.UserId == readerId))
+            {
+                UserIds = readerId is null ? group.Select(reaction => reaction.UserId).ToList() : null,
+            })
             .ToList();
 }
