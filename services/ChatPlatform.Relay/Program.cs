@@ -8,7 +8,7 @@ using ChatPlatform.ServiceDefaults.Authentication;
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
 builder.AddGrpcPort();
-builder.AddChatAuthentication();
+builder.AddAccessTokens();
 builder.AddRedis();
 builder.AddRelay();
 
@@ -16,8 +16,8 @@ var app = builder.Build();
 app.UseWebSockets();
 app.MapDefaultEndpoints();
 // As a plain delegate: no services of a request's own, which would live as long as the connection.
-app.MapGet("/v1/ws", (RequestDelegate)app.Services.GetRequiredService<SocketEndpoint>().HandleAsync).AllowAnonymous();
-app.MapGrpcHealthChecksService().AllowAnonymous();
-app.MapGrpcService<RelayGrpcService>().AllowAnonymous();
+app.MapGet("/v1/ws", (RequestDelegate)app.Services.GetRequiredService<SocketEndpoint>().HandleAsync);
+app.MapGrpcHealthChecksService();
+app.MapGrpcService<RelayGrpcService>();
 
 app.Run();

@@ -5,6 +5,7 @@ using ChatPlatform.Relay.Resume;
 using ChatPlatform.Relay.Sessions;
 using ChatPlatform.ServiceDefaults.Authentication;
 using Grpc.Core;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 
 namespace ChatPlatform.Relay.Sockets;
@@ -70,13 +71,23 @@ internal sealed partial class SocketEndpoint(
 
         // The request's span would be as long as the connection; each frame begins a trace of its own.
         Activity.Current = null;
-        // Nobody asks for them again, and they would stay as long as the connection.
-        http.Request.Headers.Clear();
+        Forget(http);
         var socket = new ChatSocket(webSocket, caller.UserId, caller.Text, caller.RefusedFrom, _options.SocketQueueLength, _options.FramesPerSecond, time);
         if (registry.TryAdd(socket, _options.ConnectionsPerUser))
             return socket;
         await CloseAsync(webSocket, CloseCodes.TooMany);
         return null;
+    }
+
+    /// <summary>Drops what nobody asks the request for again and would stay as long as the connection.</summary>
+    private static void Forget(HttpContext http)
+    {
+        // One by one: cleared at once, the server would keep the values for the next request of the connection, which never comes.
+        foreach (var name in http.Request.Headers.Keys.ToList())
+            http.Request.Headers[name] = default;
+        http.Request.QueryString = default;
+        http.Features.Set<IHttpWebSocketFeature>(null);
+        http.SetEndpoint(null);
     }
 
     private async Task ServeAsync(ChatSocket socket)

@@ -30,6 +30,8 @@ internal sealed partial class RoomSequencer(
     string roomId, IRoomLogStore store, IEntryEvents events, IRoomCommitObserver observer, SequencerOptions options, TimeProvider time, ILogger logger)
 {
     private const int MaxTransactionItems = 100;
+    private const int MaxSettleTries = 20;
+    private static readonly TimeSpan SettleRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan EventRetry = TimeSpan.FromMilliseconds(20);
 
     // Below the 4 MB that a transaction may hold, to leave room for what the estimate misses.
@@ -40,9 +42,12 @@ internal sealed partial class RoomSequencer(
 
     private int _closed;
 
-    // Only the loop touches these two.
+    // Only the loop touches these.
     private RoomRow? _room;
     private RoomChange? _next;
+
+    // Changes of commits that gave no answer: whether they were stored, and so have to be told to the members, is still to be found out.
+    private readonly HashSet<RoomChange> _unsure = [];
 
     /// <summary>True when the sequencer takes no more changes: ask for another one.</summary>
     public bool IsClosed => Volatile.Read(ref _closed) != 0;
@@ -63,7 +68,10 @@ internal sealed partial class RoomSequencer(
         try
         {
             while (_next is not null || await WaitAsync(stop))
+            {
                 await CommitAsync(TakeBatch(), stop);
+                await SettleUnsureAsync(stop);
+            }
         }
         finally
         {
@@ -148,6 +156,8 @@ internal sealed partial class RoomSequencer(
                     default:
                         // Whether an unanswered commit happened, the dedupe records of the next try tell.
                         _room = null;
+                        if (result.Outcome == CommitOutcome.Unknown)
+                            _unsure.UnionWith(batch);
                         failures++;
                         Log.CommitDelayed(logger, roomId, result.Outcome, failures);
                         await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(5, 20 << Math.Min(failures, 5))), time, stop);
@@ -200,6 +210,7 @@ internal sealed partial class RoomSequencer(
     private async Task FinishAsync(CommitPlan plan, CancellationToken stop)
     {
         _room = plan.After;
+        _unsure.ExceptWith(plan.Changes);
         try
         {
             await AppendEventsAsync(plan.Entries, stop);
@@ -260,6 +271,10 @@ internal sealed partial class RoomSequencer(
                 Log.EventsDelayed(logger, roomId, first.Seq, first.Seq, error.Message);
                 change.Refuse(Refusals.Unavailable());
             }
+
+            // An own commit whose answer was lost: the members have not been told. Any other was told by whoever got its answer.
+            if (_unsure.Remove(change))
+                await TellAsync(first, change, stop);
         }
 
         foreach (var index in result.Refused.Except(result.Duplicates))
@@ -271,8 +286,50 @@ internal sealed partial class RoomSequencer(
         batch.RemoveAll(settled.Contains);
     }
 
+    /// <summary>Finds out about changes that were given up without an answer: one that was stored after all gets its event and is told to the members, as its caller's retry may never come.</summary>
+    private async Task SettleUnsureAsync(CancellationToken stop)
+    {
+        for (var tries = 1; _unsure.Count > 0; tries++)
+        {
+            try
+            {
+                foreach (var change in _unsure.ToList())
+                {
+                    var stored = await store.FindByDedupeAsync(roomId, change.ActorId, change.DedupeId, stop);
+                    _unsure.Remove(change);
+                    if (stored is null)
+                        continue;
+                    await AppendEventsAsync([stored], stop);
+                    await TellAsync(stored, change, stop);
+                }
+            }
+            catch (Exception error) when (!stop.IsCancellationRequested)
+            {
+                Log.StillUnsure(logger, roomId, _unsure.Count, error.Message);
+                // What waits goes first; a room that is quiet is given some more time.
+                if (tries == MaxSettleTries || _next is not null || _waiting.Reader.TryPeek(out _))
+                    break;
+                await Task.Delay(SettleRetry, time, stop);
+            }
+        }
+
+        // Bounded: what cannot be found out in so long is left to the callers' retries.
+        if (_unsure.Count > options.QueueLength)
+            _unsure.Clear();
+    }
+
+    private async Task TellAsync(Entry entry, RoomChange change, CancellationToken stop)
+    {
+        _room ??= await store.FindRoomAsync(roomId, stop);
+        if (_room is not null)
+            await observer.CommittedAsync(new RoomCommit(_room, [entry], [change.Trace]), stop);
+    }
+
     private static partial class Log
     {
+        [LoggerMessage(LogLevel.Warning, "Room {RoomId}: whether {Count} unanswered changes were stored is still unknown: {Reason}")]
+        public static partial void StillUnsure(ILogger logger, string roomId, int count, string reason);
+
         [LoggerMessage(LogLevel.Warning, "A commit to room {RoomId} ended {Outcome}; try {Try} follows.")]
         public static partial void CommitDelayed(ILogger logger, string roomId, CommitOutcome outcome, int @try);
 
