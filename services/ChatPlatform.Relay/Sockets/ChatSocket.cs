@@ -16,7 +16,7 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
     public const int MaxFrameBytes = 64 * 1024;
 
     // How long a close may take, with what the client has not read before it.
-    private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(8);
 
     // A late live entry of a replayed room comes within seconds, or its API server has given it up.
     private static readonly TimeSpan ReplayMemory = TimeSpan.FromSeconds(30);

@@ -61,7 +61,7 @@ internal static class IdleSocketsBenchmark
         finally
         {
             foreach (var socket in sockets)
-                socket.Dispose();
+                await socket.DisposeAsync();
         }
 
         Task ConnectAsync(int first, int number) => Parallel.ForEachAsync(

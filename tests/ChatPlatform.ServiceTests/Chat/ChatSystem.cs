@@ -42,6 +42,15 @@ public sealed class ChatSystem : IAsyncLifetime
     /// <summary>Where the API servers send events; by default nobody is there.</summary>
     internal int EventsPort { get; init; } = ServiceProcess.FreePort();
 
+    /// <summary>True to count what the API servers ask the tables.</summary>
+    internal bool CountsTableCalls { get; init; }
+
+    /// <summary>Null unless they are counted.</summary>
+    internal TableCallCounter? TableCalls { get; private set; }
+
+    /// <summary>What the access tokens are signed with, in base64.</summary>
+    public string SigningKey => _signingKey;
+
     public RedisCluster Redis { get; private set; } = null!;
 
     public Uri[] Apis { get; } = new Uri[2];
@@ -67,6 +76,11 @@ public sealed class ChatSystem : IAsyncLifetime
         foreach (var table in ChatTables.All)
             await CreateAsync(table);
         Redis = await redis;
+        if (CountsTableCalls)
+        {
+            TableCalls = await TableCallCounter.StartAsync(new Uri(aws));
+            aws = TableCalls.Address.ToString();
+        }
 
         _shared = new Dictionary<string, string?>(Aws)
         {
@@ -133,12 +147,21 @@ public sealed class ChatSystem : IAsyncLifetime
         return new ChatUser(this, id, token);
     }
 
+    /// <summary>A user that no other test has, with a token made by hand; asks no server.</summary>
+    public ChatUser NewLocalUser(TimeSpan? tokenLifetime = null)
+    {
+        var id = $"local-{Interlocked.Increment(ref _users)}";
+        return new ChatUser(this, id, SignedToken.Create(_signingKey, id, tokenLifetime));
+    }
+
     public async Task DisposeAsync()
     {
         foreach (var process in Enumerable.Reverse(_processes))
             await process.DisposeAsync();
         if (Redis is not null)
             await Redis.DisposeAsync();
+        if (TableCalls is not null)
+            await TableCalls.DisposeAsync();
         Dynamo?.Dispose();
         _http.Dispose();
         Directory.Delete(_spool, recursive: true);

@@ -3,15 +3,18 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
-namespace ChatPlatform.Benchmarks.Chat;
+namespace ChatPlatform.ServiceTests.Chat;
 
 /// <summary>
 /// The least that is a WebSocket client (RFC 6455): tens of thousands of them must cost the measuring process little. Frames under 64 KiB, no extensions. One user at a time.
 /// </summary>
-internal sealed class RawSocket : IDisposable
+internal sealed class RawSocket : IAsyncDisposable
 {
     private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
     private byte[]? _left;
+
+    /// <summary>The code of the server's close frame; 0 while there was none.</summary>
+    public int CloseCode { get; private set; }
 
     /// <summary>Connects, from the given loopback address so that ports do not run out, and gives once the server has switched protocols.</summary>
     public static async Task<RawSocket> ConnectAsync(Uri server, IPAddress from, string token, CancellationToken cancellationToken)
@@ -31,26 +34,32 @@ internal sealed class RawSocket : IDisposable
         }
         catch
         {
-            socket.Dispose();
+            await socket.DisposeAsync();
             throw;
         }
     }
 
     /// <summary>Sends one text frame of at most 64 KiB, masked with zero.</summary>
-    public async Task SendAsync(string text, CancellationToken cancellationToken)
+    public Task SendAsync(string text, CancellationToken cancellationToken) => SendAsync(Encoding.UTF8.GetBytes(text), cancellationToken);
+
+    /// <summary>The same with a payload that may be no UTF-8.</summary>
+    public Task SendAsync(byte[] payload, CancellationToken cancellationToken)
     {
-        var length = Encoding.UTF8.GetByteCount(text);
+        var length = payload.Length;
         var header = length < 126 ? 2 : 4;
         var frame = new byte[header + 4 + length];
         frame[0] = 0x81;
         frame[1] = (byte)(0x80 | (length < 126 ? length : 126));
         if (header == 4)
             BinaryPrimitives.WriteUInt16BigEndian(frame.AsSpan(2), checked((ushort)length));
-        Encoding.UTF8.GetBytes(text, frame.AsSpan(header + 4));
-        await _socket.SendAsync(frame, cancellationToken);
+        payload.CopyTo(frame.AsSpan(header + 4));
+        return SendBytesAsync(frame, cancellationToken);
     }
 
-    /// <summary>Reads what has come, and gives the payloads of the whole frames in it; none when the server closed. <paramref name="buffer"/> must hold the largest frame.</summary>
+    /// <summary>Sends bytes as they are.</summary>
+    public async Task SendBytesAsync(byte[] bytes, CancellationToken cancellationToken) => await _socket.SendAsync(bytes, cancellationToken);
+
+    /// <summary>Reads what has come, and gives the payloads of the whole text frames in it; none when the server closed (<see cref="CloseCode"/> says why) or dropped the connection. <paramref name="buffer"/> must hold the largest frame.</summary>
     public async Task<List<string>> ReadAsync(byte[] buffer, CancellationToken cancellationToken)
     {
         var count = _left?.Length ?? 0;
@@ -63,9 +72,15 @@ internal sealed class RawSocket : IDisposable
                 return frames;
             count += read;
             var at = 0;
-            while (TryTake(buffer.AsSpan(at, count - at), out var size, out var payload))
+            while (TryTake(buffer.AsSpan(at, count - at), out var size, out var header))
             {
-                frames.Add(payload);
+                if ((buffer[at] & 0x0F) == 8)
+                {
+                    CloseCode = size - header < 2 ? 1005 : BinaryPrimitives.ReadUInt16BigEndian(buffer.AsSpan(at + header));
+                    return [];
+                }
+
+                frames.Add(Encoding.UTF8.GetString(buffer, at + header, size - header));
                 at += size;
             }
 
@@ -84,15 +99,18 @@ internal sealed class RawSocket : IDisposable
         _socket.Dispose();
     }
 
-    public void Dispose() => _socket.Dispose();
-
-    private static bool TryTake(ReadOnlySpan<byte> data, out int size, out string payload)
+    public ValueTask DisposeAsync()
     {
-        (size, payload) = (0, "");
+        _socket.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private static bool TryTake(ReadOnlySpan<byte> data, out int size, out int header)
+    {
+        (size, header) = (0, 2);
         if (data.Length < 2)
             return false;
         int length = data[1];
-        var header = 2;
         if (length == 126)
         {
             if (data.Length < 4)
@@ -102,10 +120,7 @@ internal sealed class RawSocket : IDisposable
         }
 
         size = header + length;
-        if (data.Length < size)
-            return false;
-        payload = Encoding.UTF8.GetString(data.Slice(header, length));
-        return true;
+        return data.Length >= size;
     }
 
     private async Task ReadHandshakeAsync(CancellationToken cancellationToken)
