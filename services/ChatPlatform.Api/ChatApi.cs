@@ -26,7 +26,7 @@ internal static class ChatApi
         services.AddOptions<SequencerOptions>().BindConfiguration(SequencerOptions.Section).ValidateOnStart();
         services.AddSingleton<RoomStore>().AddSingleton<RoomLogStore>().AddSingleton<RoomActivity>().AddSingleton<ChatRooms>().AddSingleton<ChatMessages>();
         services.AddSingleton<BlockList>().AddSingleton<Devices>().AddSingleton<Presence>().AddSingleton<SessionDirectory>().AddSingleton<RoomPositions>();
-        services.AddSingleton<MemberLists>().AddSingleton<FrameDelivery>().AddSingleton<ChatEvents>();
+        services.AddSingleton<MemberLists>().AddSingleton<FrameDelivery>().AddSingleton<RoomFeeds>().AddSingleton<ChatEvents>();
         services.AddSingleton<IEntryEvents>(provider => provider.GetRequiredService<ChatEvents>());
         services.AddSingleton<IRoomLogStore>(provider => provider.GetRequiredService<RoomLogStore>());
 

@@ -15,7 +15,7 @@ namespace ChatPlatform.Api.Delivery;
 /// one of several workers, so its entries go out in seq order. Queues are bounded and a full one slows that room's commits down; nothing here is needed for the log to be right.
 /// </summary>
 internal sealed partial class CommitDelivery(
-    MemberLists members, FrameDelivery frames, RoomActivity activity, ChatEvents events, ILogger<CommitDelivery> logger) : BackgroundService, IRoomCommitObserver
+    MemberLists members, FrameDelivery frames, RoomFeeds feeds, RoomActivity activity, ChatEvents events, ILogger<CommitDelivery> logger) : BackgroundService, IRoomCommitObserver
 {
     private const int Workers = 8;
     private const int QueueLength = 1_024;
@@ -69,6 +69,7 @@ internal sealed partial class CommitDelivery(
 
     private async Task DeliverAsync(RoomCommit commit, CancellationToken stop)
     {
+        feeds.Offer(commit);
         var rows = await members.GetAsync(commit.Room, stop);
         HashSet<string> recipients = rows.Select(row => row.UserId).ToHashSet(StringComparer.Ordinal);
         // Who just left is told so too.
