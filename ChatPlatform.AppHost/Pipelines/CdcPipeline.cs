@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
 using System.Reflection;
@@ -34,7 +35,7 @@ internal static class CdcPipeline
         lambda.WithEnvironment(settings + "Environment__DELIVERY_STREAM", deliveryStream);
         lambda.WithEnvironment(settings + "Environment__KIND_FIELD", "type");
 
-        var interval = builder.Configuration["Lake:BufferSeconds"] is { Length: > 0 } seconds ? int.Parse(seconds) : 60;
+        var interval = BufferSeconds(builder.Configuration["Lake:BufferSeconds"]);
         builder.AddSetupStep($"{name}-pipeline", async (log, cancellationToken) =>
             {
                 await AwsProvisioning.EnsureBucketAsync(aws, Bucket, cancellationToken);
@@ -45,6 +46,16 @@ internal static class CdcPipeline
             })
             .WaitFor(lambda)
             .WaitForCompletion(tables);
+    }
+
+    /// <summary>Firehose's own range and our default of a minute (https://docs.aws.amazon.com/firehose/latest/APIReference/API_BufferingHints.html).</summary>
+    private static int BufferSeconds(string? set)
+    {
+        if (string.IsNullOrEmpty(set))
+            return 60;
+        return int.TryParse(set, CultureInfo.InvariantCulture, out var seconds) && seconds is >= 0 and <= 900
+            ? seconds
+            : throw new StartProblem($"Lake__BufferSeconds is '{set}'; it must be a number of seconds from 0 to 900.");
     }
 
     /// <summary>The built function of this repo, in the configuration that this AppHost was built in.</summary>

@@ -50,6 +50,17 @@ public sealed class StartProblemTests : IDisposable
         error.ShouldBe("chat: Ports__Aws and Ports__Fcm are both 45661; give one of them another port.");
     }
 
+    [Theory]
+    [InlineData("soon")]
+    [InlineData("901")]
+    public async Task A_buffering_time_of_the_lake_that_Firehose_would_refuse_is_named(string seconds)
+    {
+        var (code, error) = await StartAsync(new() { ["Lake__BufferSeconds"] = seconds });
+
+        code.ShouldBe(1);
+        error.ShouldBe($"chat: Lake__BufferSeconds is '{seconds}'; it must be a number of seconds from 0 to 900.");
+    }
+
     [Fact]
     public async Task A_missing_redis_server_is_named_with_the_package_to_install()
     {

@@ -52,7 +52,7 @@ public sealed class InvocationTests(InvocationTests.Shared shared) : IClassFixtu
     public async Task Each_concurrent_invocation_has_its_own_process_and_one_too_many_is_throttled()
     {
         var three = Enumerable.Range(0, 3).Select(_ => _emulator.InvokeAsync("scripted", """{"do":"sleep","ms":1500}""")).ToArray();
-        await Task.WhenAny(three[0], Task.Delay(300));
+        await _emulator.WaitForAsync(() => _emulator.Process.Output.Split("[scripted] START RequestId: ").Length > 3, "all three invocations to run");
         using var fourth = await _emulator.InvokeAsync("scripted", "{}");
         ((int)fourth.StatusCode).ShouldBe(429);
         fourth.Headers.GetValues("x-amzn-ErrorType").ShouldBe(["TooManyRequestsException"]);

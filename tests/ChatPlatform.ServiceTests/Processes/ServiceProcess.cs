@@ -1,9 +1,8 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using ChatPlatform.Smoke.Running;
 
 namespace ChatPlatform.ServiceTests.Processes;
 
@@ -87,24 +86,7 @@ public sealed class ServiceProcess : IAsyncDisposable
     }
 
     /// <summary>A TCP port that was free a moment ago on loopback.</summary>
-    public static int FreePort()
-    {
-        // Below the ephemeral range, so that no outgoing connection is given the port before the service binds it.
-        while (true)
-        {
-            using var listener = new TcpListener(IPAddress.Loopback, Random.Shared.Next(10_000, 32_000));
-            try
-            {
-                listener.Start();
-                return ((IPEndPoint)listener.LocalEndpoint).Port;
-            }
-            catch (SocketException)
-            {
-                // Something listens there: try another.
-                continue;
-            }
-        }
-    }
+    public static int FreePort() => FreePorts.Take(1)[0];
 
     /// <summary>Waits until <paramref name="url"/> answers 2xx.</summary>
     /// <exception cref="InvalidOperationException">The process ended first, or <paramref name="timeout"/> (30 s by default) passed; the message holds its output.</exception>
