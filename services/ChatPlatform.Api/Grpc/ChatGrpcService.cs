@@ -4,6 +4,7 @@ using ChatPlatform.Api.Access;
 using ChatPlatform.Api.Delivery;
 using ChatPlatform.Api.Messages;
 using ChatPlatform.Api.Rooms;
+using ChatPlatform.Api.Rooms.Log;
 using ChatPlatform.Api.Sessions;
 using ChatPlatform.Contracts.Protos.Chat.V1;
 using ChatPlatform.Contracts.Rooms;

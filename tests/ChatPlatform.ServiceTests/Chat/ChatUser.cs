@@ -102,7 +102,7 @@ public sealed class ChatUser(ChatSystem system, string id, string token)
 /// <summary>A client's WebSocket. One test uses it.</summary>
 public sealed class ChatConnection : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private readonly ClientWebSocket _socket = new();
     private readonly byte[] _buffer = new byte[128 * 1024];
 

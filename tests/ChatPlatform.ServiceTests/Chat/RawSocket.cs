@@ -59,37 +59,23 @@ internal sealed class RawSocket : IAsyncDisposable
     /// <summary>Sends bytes as they are.</summary>
     public async Task SendBytesAsync(byte[] bytes, CancellationToken cancellationToken) => await _socket.SendAsync(bytes, cancellationToken);
 
-    /// <summary>Reads what has come, and gives the payloads of the whole text frames in it; none when the server closed (<see cref="CloseCode"/> says why) or dropped the connection. <paramref name="buffer"/> must hold the largest frame.</summary>
+    /// <summary>
+    /// Reads what has come, and gives the payloads of the whole text frames in it; none when the server closed (<see cref="CloseCode"/> says why) or dropped the connection.
+    /// <paramref name="buffer"/> must hold the largest frame.
+    /// </summary>
     public async Task<List<string>> ReadAsync(byte[] buffer, CancellationToken cancellationToken)
     {
-        var count = _left?.Length ?? 0;
-        _left?.CopyTo(buffer, 0);
         List<string> frames = [];
-        while (frames.Count == 0)
-        {
-            var read = await _socket.ReceiveAsync(buffer.AsMemory(count), cancellationToken);
-            if (read == 0)
-                return frames;
-            count += read;
-            var at = 0;
-            while (TryTake(buffer.AsSpan(at, count - at), out var size, out var header))
-            {
-                if ((buffer[at] & 0x0F) == 8)
-                {
-                    CloseCode = size - header < 2 ? 1005 : BinaryPrimitives.ReadUInt16BigEndian(buffer.AsSpan(at + header));
-                    return [];
-                }
-
-                frames.Add(Encoding.UTF8.GetString(buffer, at + header, size - header));
-                at += size;
-            }
-
-            buffer.AsSpan(at, count - at).CopyTo(buffer);
-            count -= at;
-        }
-
-        _left = count == 0 ? null : buffer.AsSpan(0, count).ToArray();
+        await ReadAsync(buffer, payload => frames.Add(Encoding.UTF8.GetString(payload)), cancellationToken);
         return frames;
+    }
+
+    /// <summary>The same, and gives only how many frames they are.</summary>
+    public async Task<int> CountAsync(byte[] buffer, CancellationToken cancellationToken)
+    {
+        var count = 0;
+        await ReadAsync(buffer, _ => count++, cancellationToken);
+        return count;
     }
 
     /// <summary>Drops the connection without a word: the peer sees a reset.</summary>
@@ -103,6 +89,37 @@ internal sealed class RawSocket : IAsyncDisposable
     {
         _socket.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    private async Task ReadAsync(byte[] buffer, Action<ReadOnlySpan<byte>> take, CancellationToken cancellationToken)
+    {
+        var count = _left?.Length ?? 0;
+        _left?.CopyTo(buffer, 0);
+        for (var any = false; !any;)
+        {
+            var read = await _socket.ReceiveAsync(buffer.AsMemory(count), cancellationToken);
+            if (read == 0)
+                return;
+            count += read;
+            var at = 0;
+            while (TryTake(buffer.AsSpan(at, count - at), out var size, out var header))
+            {
+                if ((buffer[at] & 0x0F) == 8)
+                {
+                    CloseCode = size - header < 2 ? 1005 : BinaryPrimitives.ReadUInt16BigEndian(buffer.AsSpan(at + header));
+                    return;
+                }
+
+                take(buffer.AsSpan(at + header, size - header));
+                any = true;
+                at += size;
+            }
+
+            buffer.AsSpan(at, count - at).CopyTo(buffer);
+            count -= at;
+        }
+
+        _left = count == 0 ? null : buffer.AsSpan(0, count).ToArray();
     }
 
     private static bool TryTake(ReadOnlySpan<byte> data, out int size, out int header)
