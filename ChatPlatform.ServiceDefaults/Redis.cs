@@ -30,6 +30,12 @@ public static class Redis
         return builder;
     }
 
+    /// <summary>
+    /// True for what a call throws while Redis is away or a connection to it goes up or down. The client lets a few failures of its own pipes through as they are
+    /// ("Reading is not allowed after reader was completed"), when a connection is replaced while the machine is very busy.
+    /// </summary>
+    public static bool IsAway(Exception error) => error is RedisException or TimeoutException || (error is InvalidOperationException && error.Source == "System.IO.Pipelines");
+
     private sealed class RedisHealth(IConnectionMultiplexer redis) : IHealthCheck
     {
         public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
@@ -39,7 +45,7 @@ public static class Redis
                 await redis.GetDatabase().PingAsync().WaitAsync(TimeSpan.FromSeconds(2), cancellationToken);
                 return HealthCheckResult.Healthy();
             }
-            catch (Exception error) when (error is RedisException or TimeoutException)
+            catch (Exception error) when (IsAway(error))
             {
                 return HealthCheckResult.Degraded("Redis does not answer", error);
             }

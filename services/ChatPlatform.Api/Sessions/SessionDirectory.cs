@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using ChatPlatform.Contracts.Sessions;
+using ChatPlatform.ServiceDefaults;
 using StackExchange.Redis;
 
 namespace ChatPlatform.Api.Sessions;
@@ -70,7 +71,7 @@ internal sealed partial class SessionDirectory(IConnectionMultiplexer redis, Tim
                     seen[user] = DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
             }
         }
-        catch (Exception error) when (error is RedisException or TimeoutException)
+        catch (Exception error) when (Redis.IsAway(error))
         {
             Log.RedisAway(logger, error);
         }
@@ -99,7 +100,7 @@ internal sealed partial class SessionDirectory(IConnectionMultiplexer redis, Tim
         {
             return await call().WaitAsync(_isSlow ? ShortAnswerTime : AnswerTime, time);
         }
-        catch (Exception error) when (error is RedisException or TimeoutException)
+        catch (Exception error) when (Redis.IsAway(error))
         {
             _isSlow |= error is TimeoutException;
             // One line a second says it as well as one per user.

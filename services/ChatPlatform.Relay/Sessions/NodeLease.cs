@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using ChatPlatform.Contracts.Sessions;
+using ChatPlatform.ServiceDefaults;
 using StackExchange.Redis;
 
 namespace ChatPlatform.Relay.Sessions;
@@ -37,7 +38,7 @@ internal sealed partial class NodeLease(SessionDirectory directory, IConnectionM
                     await directory.SweepDeadNodesAsync(stop.Token);
                 }
             }
-            catch (Exception error) when (error is RedisException or TimeoutException)
+            catch (Exception error) when (Redis.IsAway(error))
             {
                 mustRejoin = true;
                 wait = Retry;

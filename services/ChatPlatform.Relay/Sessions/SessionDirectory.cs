@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using ChatPlatform.Contracts.Sessions;
 using ChatPlatform.Relay.Sockets;
+using ChatPlatform.ServiceDefaults;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 
@@ -63,7 +64,7 @@ internal sealed partial class SessionDirectory(
             await SweepAsync(socket.UserId);
             return await JoinAsync(socket);
         }
-        catch (Exception error) when (error is RedisException or TimeoutException)
+        catch (Exception error) when (Redis.IsAway(error))
         {
             Log.RedisAway(logger, error.Message);
             return true;
@@ -77,7 +78,7 @@ internal sealed partial class SessionDirectory(
         {
             await LeaveAsync(socket.UserId, socket.ConnectionId);
         }
-        catch (Exception error) when (error is RedisException or TimeoutException)
+        catch (Exception error) when (Redis.IsAway(error))
         {
             // Beyond that the limit of connections finds them: this node knows no such connection.
             if (_owedLeaves.Count < MaxOwed)
@@ -102,7 +103,7 @@ internal sealed partial class SessionDirectory(
         {
             await redis.GetDatabase().KeyDeleteAsync(SessionKeys.Lease(_node));
         }
-        catch (Exception error) when (error is RedisException or TimeoutException)
+        catch (Exception error) when (Redis.IsAway(error))
         {
             // It runs out by itself.
             Log.RedisAway(logger, error.Message);
@@ -127,7 +128,7 @@ internal sealed partial class SessionDirectory(
                 await Task.WhenAll(written);
                 count += batch.Length;
             }
-            catch (Exception error) when (error is RedisException or TimeoutException)
+            catch (Exception error) when (Redis.IsAway(error))
             {
                 failure = error;
             }

@@ -179,7 +179,7 @@ public sealed class ChatConnection : IAsyncDisposable
     /// <summary>Reads on until the server closes, and gives the code.</summary>
     public async Task<int> CloseCodeAsync()
     {
-        while (await NextAsync() is not null)
+        while (_socket.CloseStatus is null && await NextAsync() is not null)
             continue;
         var code = (int)_socket.CloseStatus!.Value;
         await _socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, CancellationToken.None);

@@ -32,6 +32,7 @@ public sealed class RelayFaultTests(FaultySystem faulty) : IClassFixture<FaultyS
         await using var joonSocket = await joon.ConnectAsync(relay: 1);
         await using var soraSocket = await sora.OpenAsync(url);
         await soraSocket.SendAsync(new { type = "hello" });
+        await soraSocket.NextAsync("welcome");
         await mina.SendAsync(room, "before");
         await soraSocket.NextEntryAsync(room);
         await joonSocket.NextEntryAsync(room);
@@ -68,6 +69,7 @@ public sealed class RelayFaultTests(FaultySystem faulty) : IClassFixture<FaultyS
         var room = await mina.NewDirectAsync(joon);
         await using var socket = await joon.OpenAsync(url);
         await socket.SendAsync(new { type = "hello" });
+        await socket.NextAsync("welcome");
         await mina.SendAsync(room, "one");
         await socket.NextEntryAsync(room);
 
@@ -166,9 +168,7 @@ public sealed class RelayFaultTests(FaultySystem faulty) : IClassFixture<FaultyS
         var room = await mina.NewGroupAsync(joon, sora);
         await using var slow = await RawSocket.ConnectAsync(url, IPAddress.Loopback, joon.Token, CancellationToken.None);
         await slow.SendAsync("""{"type":"hello"}""", CancellationToken.None);
-        await using var quick = await sora.OpenAsync(url);
-        await quick.SendAsync(new { type = "hello" });
-        await quick.NextAsync("welcome");
+        await using var quick = await sora.ConnectAsync(relay: 1);
         const int Count = 600;
 
         // More than the kernel's buffers of the connection hold.
