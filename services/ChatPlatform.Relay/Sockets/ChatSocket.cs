@@ -43,6 +43,7 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
 
     // The reader's own.
     private long _lastFrameAt;
+    private long _helloFrom;
     private FrameBudget _budget;
 
     public ChatSocket(WebSocket socket, string userId, string token, DateTimeOffset tokenRefusedFrom, int queueLength, int framesPerSecond, TimeProvider time)
@@ -54,7 +55,7 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
         _token = Encoding.Latin1.GetBytes(token);
         UserId = userId;
         TokenRefusedFrom = tokenRefusedFrom;
-        ConnectedAt = _lastFrameAt = time.GetTimestamp();
+        _lastFrameAt = time.GetTimestamp();
         _budget = new FrameBudget(framesPerSecond, time);
     }
 
@@ -67,8 +68,8 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
 
     public DateTimeOffset TokenRefusedFrom { get; }
 
-    /// <summary>A timestamp of the <see cref="TimeProvider"/>.</summary>
-    public long ConnectedAt { get; }
+    /// <summary>How long the client's hello has been waited for; nothing before the relay itself is ready for it.</summary>
+    public TimeSpan HelloAwaited => Volatile.Read(ref _helloFrom) is > 0 and var from ? _time.GetElapsedTime(from) : TimeSpan.Zero;
 
     /// <summary>True once the client has said hello.</summary>
     public bool IsReady { get; set; }
@@ -84,6 +85,9 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
 
     /// <summary>True when the client has not come back to the server's close for so long that the connection should be dropped.</summary>
     public bool IsCloseOverdue => CloseCode != 0 && _time.GetElapsedTime(Volatile.Read(ref _closedAt)) > CloseTimeout;
+
+    /// <summary>From now on the client's hello is waited for.</summary>
+    public void AwaitHello() => Volatile.Write(ref _helloFrom, _time.GetTimestamp());
 
     /// <summary>Queues a frame; a full queue closes the socket with 4503 and gives false. The bytes must never change afterwards.</summary>
     public bool Enqueue(ReadOnlyMemory<byte> frame)

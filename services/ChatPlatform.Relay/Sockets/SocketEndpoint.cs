@@ -117,6 +117,7 @@ internal sealed partial class SocketEndpoint(
     /// <summary>The first frame: what to resume, or null when it is no hello (and the socket closed).</summary>
     private async Task<IReadOnlyDictionary<string, long>?> ReadHelloAsync(ChatSocket socket)
     {
+        socket.AwaitHello();
         using var frame = await socket.ReadAsync();
         if (frame is null || socket.CloseCode != 0)
             return null;

@@ -26,7 +26,7 @@ internal sealed class SocketWatch(SessionRegistry registry, RoomTails tails, IOp
                 socket.Abort();
             else if (now >= socket.TokenRefusedFrom)
                 socket.Close(CloseCodes.Unauthenticated);
-            else if (socket.IsReady ? socket.Silence > _silence && !socket.IsBusy : time.GetElapsedTime(socket.ConnectedAt) > _hello)
+            else if (socket.IsReady ? socket.Silence > _silence && !socket.IsBusy : socket.HelloAwaited > _hello)
                 socket.Close(CloseCodes.Silent);
         }
 

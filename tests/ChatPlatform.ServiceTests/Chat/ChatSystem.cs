@@ -42,6 +42,9 @@ public sealed class ChatSystem : IAsyncLifetime
     /// <summary>Where the API servers send events; by default nobody is there.</summary>
     internal int EventsPort { get; init; } = ServiceProcess.FreePort();
 
+    /// <summary>How long the relays wait for a hello.</summary>
+    internal int HelloSeconds { get; init; } = 2;
+
     /// <summary>True to count what the API servers ask the tables.</summary>
     internal bool CountsTableCalls { get; init; }
 
@@ -130,7 +133,7 @@ public sealed class ChatSystem : IAsyncLifetime
             ["ASPNETCORE_URLS"] = url.ToString(),
             ["GRPC_PORT"] = ServiceProcess.FreePort().ToString(),
             ["Api__GrpcAddress"] = ApiGrpc[index % 2].ToString(),
-            ["Relay__HelloSeconds"] = "2",
+            ["Relay__HelloSeconds"] = HelloSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture),
         };
         foreach (var (key, value) in settings)
             environment[key] = value;

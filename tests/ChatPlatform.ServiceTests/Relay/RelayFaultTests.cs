@@ -10,7 +10,7 @@ namespace ChatPlatform.ServiceTests.Relay;
 /// <summary>A system of its own for what would disturb other tests.</summary>
 public sealed class FaultySystem : IAsyncLifetime
 {
-    public ChatSystem Chat { get; } = new() { CountsTableCalls = true };
+    public ChatSystem Chat { get; } = new() { CountsTableCalls = true, HelloSeconds = 5 };
 
     public Task InitializeAsync() => Chat.InitializeAsync();
 
@@ -174,13 +174,15 @@ public sealed class RelayFaultTests(FaultySystem faulty) : IClassFixture<FaultyS
         // More than the kernel's buffers of the connection hold.
         var sending = Parallel.ForEachAsync(
             Enumerable.Range(0, Count), new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, _) => await mina.SendAsync(room, new string('가', 5_000)));
-        (await quick.EntriesUntilAsync(room, Count)).Count.ShouldBe(Count);
-        await sending;
+        // It begins to read when its queue has overflowed, and before the relay's patience with the close ends.
+        await quick.EntriesUntilAsync(room, Count / 2);
         var buffer = new byte[256 * 1_024];
         while (await slow.ReadAsync(buffer, CancellationToken.None) is { Count: > 0 })
             continue;
 
         slow.CloseCode.ShouldBe(4503);
+        await sending;
+        (await quick.EntriesUntilAsync(room, Count))[^1].GetProperty("seq").GetInt64().ShouldBe(Count);
         await using var again = await joon.ConnectAsync(relay: 1, new() { [room] = Count - 10 });
         (await again.EntriesUntilAsync(room, Count)).Count.ShouldBe(10);
     }
