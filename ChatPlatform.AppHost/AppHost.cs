@@ -3,6 +3,7 @@ using ChatPlatform.AppHost.Backing;
 using ChatPlatform.AppHost.Pipelines;
 using ChatPlatform.Contracts.Tables;
 
+const string UploadBucket = "chat-attachments";
 StartProblem.EndsTheProcessWithOneLine();
 var builder = DistributedApplication.CreateBuilder(args);
 
@@ -16,6 +17,7 @@ var forwarder = backing.AddForwarder("fluent-bit", kafka);  // holds events on d
 var fcm = backing.AddFcm("fcm");                            // push
 
 var tables = backing.AddTables("chat-tables", aws, ChatTables.All);
+var uploads = backing.AddUploads("chat-uploads", aws, UploadBucket);
 var tokens = backing.AddTokenKeys();
 
 // The chat itself.
@@ -25,8 +27,9 @@ var api = builder.AddProject<Projects.ChatPlatform_Api>("api", launchProfileName
     .WithHttpEndpoint(name: "grpc", env: "GRPC_PORT")
     .WithHttpHealthCheck("/health", endpointName: "http")
     .WithReference(redis).WaitFor(redis)
-    .WithAws(aws).WaitForCompletion(tables)
+    .WithAws(aws).WaitForCompletion(tables).WaitForCompletion(uploads)
     .WithTokenKeys(tokens)
+    .WithEnvironment("Attachments__Bucket", UploadBucket)
     .WithEnvironment("Events__Endpoint", forwarder.Address)
     .WithEnvironment("Events__SpoolPath", backing.DataFolder("api-spool"));
 

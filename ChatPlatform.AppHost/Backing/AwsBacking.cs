@@ -36,6 +36,8 @@ internal sealed class AwsBacking(IDistributedApplicationBuilder builder) : ChatB
     public override IResourceBuilder<SetupStep> AddTables(string name, AwsEdge aws, IReadOnlyList<TableSchema> tables) =>
         Builder.AddSetupStep(name, (_, _) => Task.CompletedTask);
 
+    public override IResourceBuilder<SetupStep> AddUploads(string name, AwsEdge aws, string bucket) => Builder.AddSetupStep(name, (_, _) => Task.CompletedTask);
+
     public override TokenKeys AddTokenKeys() => new(
         Builder.AddParameter("jwt-signing-key", secret: true),
         Builder.AddParameter("internal-service-token", secret: true));

@@ -16,8 +16,8 @@ internal sealed record AwsEdge(IResourceBuilder<IResource>? Resource, ReferenceE
     /// <summary>An account number for local ARNs, as AWS's own documentation writes one.</summary>
     public const string LocalAccount = "000000000000";
 
-    // Local edges check that a request is signed, not by whom.
-    private const string LocalKey = "test";
+    /// <summary>Key id and secret of everybody on a local edge: presigned URLs are checked against them, requests only for being signed.</summary>
+    public const string LocalKey = "test";
 
     /// <summary>A client of the AWS SDK against this edge.</summary>
     public async Task<TClient> ConnectAsync<TClient, TConfig>(Func<AWSCredentials, TConfig, TClient> create, CancellationToken cancellationToken)

@@ -46,11 +46,7 @@ internal static class AwsProvisioning
     /// <summary>Makes a bucket if it is missing.</summary>
     public static async Task EnsureBucketAsync(AwsEdge aws, string bucket, CancellationToken cancellationToken)
     {
-        using var client = await aws.ConnectAsync((AWSCredentials credentials, AmazonS3Config config) =>
-        {
-            config.ForcePathStyle = true;
-            return new AmazonS3Client(credentials, config);
-        }, cancellationToken);
+        using var client = await ConnectToS3Async(aws, cancellationToken);
         try
         {
             await client.PutBucketAsync(new PutBucketRequest { BucketName = bucket }, cancellationToken);
@@ -59,6 +55,14 @@ internal static class AwsProvisioning
         {
             // It is there, and it is ours.
         }
+    }
+
+    /// <summary>Lets pages of any origin upload to a bucket and read from it with presigned URLs, which say what is allowed; without a rule a browser refuses to try.</summary>
+    public static async Task AllowBrowsersAsync(AwsEdge aws, string bucket, CancellationToken cancellationToken)
+    {
+        using var client = await ConnectToS3Async(aws, cancellationToken);
+        var rule = new CORSRule { AllowedMethods = ["GET", "PUT"], AllowedOrigins = ["*"], AllowedHeaders = ["*"], ExposeHeaders = ["ETag"], MaxAgeSeconds = 3_600 };
+        await client.PutCORSConfigurationAsync(new PutCORSConfigurationRequest { BucketName = bucket, Configuration = new CORSConfiguration { Rules = [rule] } }, cancellationToken);
     }
 
     /// <summary>Makes a delivery stream if it is missing.</summary>
@@ -74,6 +78,13 @@ internal static class AwsProvisioning
             // It is there from an earlier run.
         }
     }
+
+    private static Task<AmazonS3Client> ConnectToS3Async(AwsEdge aws, CancellationToken cancellationToken) =>
+        aws.ConnectAsync((AWSCredentials credentials, AmazonS3Config config) =>
+        {
+            config.ForcePathStyle = true;
+            return new AmazonS3Client(credentials, config);
+        }, cancellationToken);
 
     private static async Task EnableTimeToLiveAsync(AmazonDynamoDBClient client, string table, string attribute, CancellationToken cancellationToken)
     {

@@ -74,6 +74,17 @@ internal abstract class ChatBacking
         return aws.Resource is null ? step : step.WaitFor(aws.Resource);
     }
 
+    /// <summary>A step that makes the bucket that clients upload to, and ends; where a stack has made it already it ends at once.</summary>
+    public virtual IResourceBuilder<SetupStep> AddUploads(string name, AwsEdge aws, string bucket)
+    {
+        var step = Builder.AddSetupStep(name, async (_, cancellationToken) =>
+        {
+            await AwsProvisioning.EnsureBucketAsync(aws, bucket, cancellationToken);
+            await AwsProvisioning.AllowBrowsersAsync(aws, bucket, cancellationToken);
+        });
+        return aws.Resource is null ? step : step.WaitFor(aws.Resource);
+    }
+
     /// <summary>The keys that sign user tokens and internal calls: made once for a laptop.</summary>
     public virtual TokenKeys AddTokenKeys() => new(
         Builder.AddParameter("jwt-signing-key", () => _data.Secret("jwt-signing-key", 32), secret: true),

@@ -27,6 +27,8 @@ internal sealed class EmbeddedBacking(IDistributedApplicationBuilder builder) : 
         var edge = Builder.AddProject<Projects.ChatPlatform_LocalAws>(name, launchProfileName: null)
             .WithHttpEndpoint(port: Ports.Aws, name: "http", isProxied: false)
             .WithEnvironment("DataPath", DataFolder("aws"))
+            .WithEnvironment("AWS_ACCESS_KEY_ID", AwsEdge.LocalKey)
+            .WithEnvironment("AWS_SECRET_ACCESS_KEY", AwsEdge.LocalKey)
             .WithHttpHealthCheck("/health");
         return new AwsEdge(edge, ReferenceExpression.Create($"http://127.0.0.1:{edge.GetEndpoint("http").Property(EndpointProperty.Port)}"), Sdk: null);
     }

@@ -45,6 +45,7 @@ public static class ChatAuthentication
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<IValidateOptions<JwtOptions>, JwtOptionsValidator>();
         builder.Services.AddOptions<JwtOptions>().BindConfiguration(JwtOptions.Section).ValidateOnStart();
+        builder.Services.AddSingleton<PublishedKeys>();
         builder.Services.AddSingleton<AccessTokens>();
         return builder;
     }

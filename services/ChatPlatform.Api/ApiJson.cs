@@ -1,7 +1,7 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using ChatPlatform.Api.Access;
+using ChatPlatform.Api.Attachments;
 using ChatPlatform.Api.Messages;
 using ChatPlatform.Api.Rooms;
 using ChatPlatform.Api.Sessions;
@@ -20,6 +20,8 @@ namespace ChatPlatform.Api;
 [JsonSerializable(typeof(ReadPosition))]
 [JsonSerializable(typeof(SendMessageRequest))]
 [JsonSerializable(typeof(EditMessageRequest))]
+[JsonSerializable(typeof(CreateAttachmentRequest))]
+[JsonSerializable(typeof(AttachmentUpload))]
 [JsonSerializable(typeof(DeviceRequest))]
 [JsonSerializable(typeof(BlockPage))]
 [JsonSerializable(typeof(PresencePage))]
@@ -37,6 +39,6 @@ internal sealed partial class ApiJson : JsonSerializerContext
         json.Converters.Add(new WireTimeConverter());
         json.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
         json.NumberHandling = JsonNumberHandling.Strict;
-        json.Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
+        json.Encoder = WireEncoder.Instance;
     }
 }

@@ -20,5 +20,11 @@ internal static class ApiTelemetry
     /// <summary>Members without a live connection, per message.</summary>
     public static readonly Counter<long> Missed = Meter.CreateCounter<long>("chat.delivery.missed", "{member}");
 
+    /// <summary>Calls that a rate limit refused.</summary>
+    public static readonly Counter<long> Limited = Meter.CreateCounter<long>("chat.ratelimit.refused", "{call}");
+
+    /// <summary>Calls that were counted by this process alone, because Redis was away.</summary>
+    public static readonly Counter<long> LimitedAlone = Meter.CreateCounter<long>("chat.ratelimit.alone", "{call}");
+
     public static void Committed(int changes) => CommitSize.Record(changes);
 }

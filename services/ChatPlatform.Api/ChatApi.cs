@@ -24,7 +24,7 @@ internal static class ChatApi
         var services = builder.Services;
         services.AddSingleton<IValidateOptions<SequencerOptions>, SequencerOptionsValidator>();
         services.AddOptions<SequencerOptions>().BindConfiguration(SequencerOptions.Section).ValidateOnStart();
-        services.AddSingleton<RoomStore>().AddSingleton<RoomLogStore>().AddSingleton<RoomActivity>().AddSingleton<ChatRooms>().AddSingleton<ChatMessages>();
+        services.AddSingleton<RoomOutbox>().AddSingleton<RoomStore>().AddSingleton<RoomLogStore>().AddSingleton<RoomActivity>().AddSingleton<ChatRooms>().AddSingleton<ChatMessages>();
         services.AddSingleton<BlockList>().AddSingleton<Devices>().AddSingleton<Presence>().AddSingleton<SessionDirectory>().AddSingleton<RoomPositions>();
         services.AddSingleton<MemberLists>().AddSingleton<FrameDelivery>().AddSingleton<RoomFeeds>().AddSingleton<ChatEvents>();
         services.AddSingleton<IEntryEvents>(provider => provider.GetRequiredService<ChatEvents>());
@@ -45,6 +45,7 @@ internal static class ChatApi
         services.AddOptions<OwnerOptions>().BindConfiguration(OwnerOptions.Section).ValidateOnStart();
         services.AddSingleton<RoomOwners>().AddSingleton<RoomHop>().AddSingleton<RoomHopInterceptor>();
         services.AddHostedService<ApiNodeLease>();
+        services.AddHostedService<OutboxSweep>();
         services.AddHttpForwarder();
     }
 
@@ -68,6 +69,8 @@ internal static class ChatApi
             grpc.Interceptors.Add<ChatErrorInterceptor>();
             grpc.Interceptors.Add<RoomHopInterceptor>();
             grpc.MaxReceiveMessageSize = MaxBodyBytes;
+            // Its catch-all of two segments would turn the 405 and 415 of REST paths such as /v1/rooms into 404.
+            grpc.IgnoreUnknownServices = true;
         });
         services.AddGrpcHealthChecks();
     }

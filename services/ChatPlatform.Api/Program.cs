@@ -1,7 +1,9 @@
 using ChatPlatform.Api;
 using ChatPlatform.Api.Access;
+using ChatPlatform.Api.Attachments;
 using ChatPlatform.Api.Events;
 using ChatPlatform.Api.Grpc;
+using ChatPlatform.Api.Limits;
 using ChatPlatform.Api.Messages;
 using ChatPlatform.Api.Rooms;
 using ChatPlatform.Api.Rooms.Owners;
@@ -18,13 +20,16 @@ builder.AddChatAuthentication();
 builder.AddDynamoDb([.. ChatTables.All.Select(table => table.Name)]);
 builder.AddRedis();
 builder.AddEventPublishing();
+builder.AddAttachments();
 builder.AddChat();
 builder.AddRoomOwners();
+builder.AddRateLimits();
 builder.AddProtocols();
 
 var app = builder.Build();
 app.UseProblems();
 app.UseAuthentication();
+app.UseMiddleware<RateLimiting>();
 app.UseAuthorization();
 app.UseMiddleware<RoomHop>();
 app.MapDefaultEndpoints();
@@ -37,6 +42,7 @@ app.MapGrpcService<ChatGrpcService>();
 var users = app.MapGroup("").RequireAuthorization(ChatAuthentication.UserPolicy);
 users.MapRooms();
 users.MapMessages();
+users.MapAttachments();
 users.MapUsers();
 
 app.Run();

@@ -26,6 +26,11 @@ internal static class Refusals
 
     public static ChatException MessageDeleted() => new(409, "message_deleted", "The message was deleted.");
 
+    /// <summary>Also for another user's: nobody names what they did not upload.</summary>
+    public static ChatException AttachmentNotFound() => new(404, "attachment_not_found", "There is no such attachment of yours.");
+
+    public static ChatException AttachmentNotUploaded() => new(409, "attachment_not_uploaded", "The attachment was not uploaded yet.");
+
     public static ChatException NotTheSender() => new(403, "not_the_sender", "Only its sender may change a message.");
 
     public static ChatException OnlyOneself() => new(403, "only_oneself", "Members leave by themselves; nobody else can be removed.");
@@ -39,6 +44,8 @@ internal static class Refusals
     public static ChatException Invalid(string field, string expected) => new(400, "invalid_" + field, $"{field} must be {expected}.");
 
     public static ChatException TextTooLong(int limit) => new(400, "text_too_long", $"text must be at most {limit} Unicode code points.");
+
+    public static ChatException RateLimited(TimeSpan wait) => new(429, "rate_limited", "Too many calls; try again later.") { RetryAfter = wait };
 
     public static ChatException Overloaded() =>
         new(503, "overloaded", "The room has too many sends waiting.") { RetryAfter = TimeSpan.FromSeconds(1) };

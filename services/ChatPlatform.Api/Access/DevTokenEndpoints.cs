@@ -16,7 +16,7 @@ internal static class DevTokenEndpoints
 
     public static void MapDevTokens(this WebApplication app)
     {
-        if (!app.Environment.IsDevelopment())
+        if (!app.Environment.IsDevelopment() || !app.Services.GetRequiredService<AccessTokens>().CanIssue)
             return;
         app.MapPost("/dev/token", (DevTokenRequest request, AccessTokens tokens) =>
         {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Threading.Channels;
+using ChatPlatform.Api.Attachments;
 using ChatPlatform.Api.Events;
 using ChatPlatform.Api.Rooms;
 using ChatPlatform.Api.Rooms.Log;
@@ -15,7 +16,8 @@ namespace ChatPlatform.Api.Delivery;
 /// one of several workers, so its entries go out in seq order. Queues are bounded and a full one slows that room's commits down; nothing here is needed for the log to be right.
 /// </summary>
 internal sealed partial class CommitDelivery(
-    MemberLists members, FrameDelivery frames, RoomFeeds feeds, RoomActivity activity, ChatEvents events, ILogger<CommitDelivery> logger) : BackgroundService, IRoomCommitObserver
+    MemberLists members, FrameDelivery frames, RoomFeeds feeds, RoomActivity activity, ChatAttachments attachments, ChatEvents events, ILogger<CommitDelivery> logger)
+    : BackgroundService, IRoomCommitObserver
 {
     private const int Workers = 8;
     private const int QueueLength = 1_024;
@@ -81,7 +83,7 @@ internal sealed partial class CommitDelivery(
             var entry = commit.Entries[i];
             using var span = ApiTelemetry.Source.StartActivity("deliver", ActivityKind.Producer, commit.Traces[i]);
             span?.SetTag("chat.room.id", entry.RoomId).SetTag("chat.entry.seq", entry.Seq).SetTag("chat.relays", routes.ByRelay.Count);
-            var payload = UnsafeByteOperations.UnsafeWrap(ServerFrames.Entry(entry));
+            var payload = UnsafeByteOperations.UnsafeWrap(ServerFrames.Entry(await attachments.WithLinksAsync(entry)));
             var missed = frames.Send(routes, entry.RoomId, entry.Seq, payload, span?.Context ?? commit.Traces[i]);
             if (entry.Type == EntryTypes.MessageCreated)
                 Follow(entry, missed, silent, stop);

@@ -1,6 +1,6 @@
 using System.Buffers;
-using System.Text.Encodings.Web;
 using System.Text.Json;
+using ChatPlatform.Contracts.Json;
 
 namespace ChatPlatform.Api.Events;
 
@@ -12,7 +12,7 @@ internal static class CloudEventWriter
 {
     private const string Source = "/chat/api";
 
-    private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions Readable = new() { Encoder = WireEncoder.Instance };
 
     /// <param name="id">Stable: the same happening has the same id however often it is written, because consumers deduplicate by it.</param>
     /// <param name="type">E.g. <c>chat.message.created.v1</c>.</param>

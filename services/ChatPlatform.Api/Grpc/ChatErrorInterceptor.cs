@@ -1,5 +1,6 @@
 using System.Globalization;
 using ChatPlatform.Api.Access;
+using ChatPlatform.Api.Limits;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 
@@ -11,11 +12,15 @@ internal sealed partial class ChatErrorInterceptor(ILogger<ChatErrorInterceptor>
     public const string CodeTrailer = "chat-error-code";
     public const string StatusTrailer = "chat-http-status";
 
+    /// <summary>Seconds after which the call may be tried again, where REST says <c>Retry-After</c>.</summary>
+    public const string RetryTrailer = "chat-retry-after";
+
     public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
     {
         try
         {
+            RefuseIfLimited(context);
             return await continuation(request, context);
         }
         catch (Exception error) when (error is not RpcException && !context.CancellationToken.IsCancellationRequested)
@@ -29,12 +34,19 @@ internal sealed partial class ChatErrorInterceptor(ILogger<ChatErrorInterceptor>
     {
         try
         {
+            RefuseIfLimited(context);
             await continuation(request, responseStream, context);
         }
         catch (Exception error) when (error is not RpcException && !context.CancellationToken.IsCancellationRequested)
         {
             throw ToRpc(error);
         }
+    }
+
+    private static void RefuseIfLimited(ServerCallContext context)
+    {
+        if (context.GetHttpContext().Items[RateLimiting.RefusalItem] is ChatException refusal)
+            throw refusal;
     }
 
     private RpcException ToRpc(Exception error)
@@ -53,9 +65,10 @@ internal sealed partial class ChatErrorInterceptor(ILogger<ChatErrorInterceptor>
             503 => StatusCode.Unavailable,
             _ => StatusCode.Internal,
         };
-        return new RpcException(
-            new Status(code, refusal.Message),
-            new Metadata { { CodeTrailer, refusal.Code }, { StatusTrailer, refusal.Status.ToString(CultureInfo.InvariantCulture) } });
+        var trailers = new Metadata { { CodeTrailer, refusal.Code }, { StatusTrailer, refusal.Status.ToString(CultureInfo.InvariantCulture) } };
+        if (refusal.RetryAfter is { } wait)
+            trailers.Add(RetryTrailer, ((int)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture));
+        return new RpcException(new Status(code, refusal.Message), trailers);
     }
 
     private static partial class Log

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Threading.Channels;
 using ChatPlatform.Api.Access;
+using ChatPlatform.Api.Attachments;
 using ChatPlatform.Api.Delivery;
 using ChatPlatform.Api.Messages;
 using ChatPlatform.Api.Rooms;
@@ -18,7 +19,8 @@ namespace ChatPlatform.Api.Grpc;
 
 /// <summary>chat.v1.ChatService: unpacks, calls the same operations as REST, packs.</summary>
 [Authorize(ChatAuthentication.UserPolicy)]
-internal sealed class ChatGrpcService(ChatRooms rooms, ChatMessages messages, RoomPositions positions, RoomFeeds feeds, TimeProvider time) : ChatService.ChatServiceBase
+internal sealed class ChatGrpcService(
+    ChatRooms rooms, ChatMessages messages, ChatAttachments attachments, RoomPositions positions, RoomFeeds feeds, TimeProvider time) : ChatService.ChatServiceBase
 {
     private const int MaxSubscribedRooms = 100;
 
@@ -63,7 +65,7 @@ internal sealed class ChatGrpcService(ChatRooms rooms, ChatMessages messages, Ro
     {
         var kind = ParseKind<MessageKind>(request.Kind, "text, image, sticker or location");
         var (message, created) = await messages.SendAsync(
-            Caller(context), request.RoomId, new(request.ClientMessageId, kind, request.Text, ParsePayload(request.PayloadJson.Memory)), context.CancellationToken);
+            Caller(context), request.RoomId, new(request.ClientMessageId, kind, request.Text, ParsePayload(request.PayloadJson.Memory), request.AttachmentIds), context.CancellationToken);
         return new SendMessageResponse { Message = message.ToProto(), Created = created };
     }
 
@@ -89,6 +91,20 @@ internal sealed class ChatGrpcService(ChatRooms rooms, ChatMessages messages, Ro
 
     public override async Task<Contracts.Protos.Chat.V1.Message> SetReaction(SetReactionRequest request, ServerCallContext context) =>
         (await messages.ReactAsync(Caller(context), request.RoomId, request.Seq, request.Emoji, request.Present, context.CancellationToken)).ToProto();
+
+    public override async Task<CreateAttachmentResponse> CreateAttachment(Contracts.Protos.Chat.V1.CreateAttachmentRequest request, ServerCallContext context)
+    {
+        var upload = await attachments.CreateAsync(Caller(context), new(request.ContentType, request.Size, request.FileName), context.CancellationToken);
+        var answer = new CreateAttachmentResponse
+        {
+            AttachmentId = upload.AttachmentId,
+            Method = upload.Method,
+            UploadUrl = upload.UploadUrl,
+            ExpiresAt = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(upload.ExpiresAt),
+        };
+        answer.Headers.Add(upload.Headers.ToDictionary());
+        return answer;
+    }
 
     public override async Task<GetLogResponse> GetLog(GetLogRequest request, ServerCallContext context)
     {
@@ -179,7 +195,7 @@ internal sealed class ChatGrpcService(ChatRooms rooms, ChatMessages messages, Ro
             {
                 if (entry.Seq <= at[room])
                     continue;
-                await responseStream.WriteAsync(entry.SeenBy(caller).ToProto(), context.CancellationToken);
+                await responseStream.WriteAsync((await attachments.WithLinksAsync(entry.SeenBy(caller))).ToProto(), context.CancellationToken);
                 at[room] = entry.Seq;
                 if (entry.Type == EntryTypes.MemberLeft && entry.UserIds?.Contains(caller) == true)
                     await messages.LogAsync(caller, room, entry.Seq, 1, context.CancellationToken);

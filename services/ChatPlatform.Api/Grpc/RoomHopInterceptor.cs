@@ -88,7 +88,7 @@ internal sealed class RoomHopInterceptor(RoomOwners owners, TimeProvider time) :
     private static RpcException Relayed(RpcException refused)
     {
         var trailers = new Metadata();
-        foreach (var key in (string[])[ChatErrorInterceptor.CodeTrailer, ChatErrorInterceptor.StatusTrailer])
+        foreach (var key in (string[])[ChatErrorInterceptor.CodeTrailer, ChatErrorInterceptor.StatusTrailer, ChatErrorInterceptor.RetryTrailer])
         {
             if (refused.Trailers.GetValue(key) is { } value)
                 trailers.Add(key, value);

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Amazon.DynamoDBv2.Model;
 using ChatPlatform.Api.Access;
+using ChatPlatform.Api.Attachments;
 using ChatPlatform.Api.Rooms;
 using ChatPlatform.Api.Rooms.Log;
 using ChatPlatform.Api.Tables;
@@ -11,12 +12,13 @@ using ChatPlatform.Contracts.Tables;
 
 namespace ChatPlatform.Api.Messages;
 
-internal sealed record SendMessageRequest(string? ClientMessageId, MessageKind? Kind, string? Text, JsonElement? Payload);
+/// <param name="AttachmentIds">Uploads of the sender that the message carries, in this order.</param>
+internal sealed record SendMessageRequest(string? ClientMessageId, MessageKind? Kind, string? Text, JsonElement? Payload, IReadOnlyList<string>? AttachmentIds);
 
 internal sealed record EditMessageRequest(string? Text);
 
 /// <summary>The operations on messages, reactions and the log; REST, gRPC and through it the WebSocket call the same ones. Every refusal is a <see cref="ChatException"/>. Thread-safe.</summary>
-internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequencers sequencers, BlockList blocks)
+internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequencers sequencers, BlockList blocks, ChatAttachments attachments)
 {
     /// <summary>Sends a message in the caller's name, or finds the one that an earlier try of the same <c>clientMessageId</c> stored.</summary>
     public async Task<(Message Message, bool Created)> SendAsync(string callerId, string roomId, SendMessageRequest request, CancellationToken cancellationToken)
@@ -25,9 +27,9 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
         if (request.Kind is MessageKind.System or MessageKind.Transfer)
             throw Refusals.Invalid("kind", "text, image, sticker or location");
         Check(request);
-        if (member.PeerId is { } peer)
-            await blocks.RefuseIfBlockedByAsync([peer], callerId, cancellationToken);
-        return await CommitAsync(callerId, roomId, request);
+        await blocks.RefuseIfBlockedInAsync(member, cancellationToken);
+        var attached = await attachments.ResolveAsync(callerId, request.Kind!.Value, request.AttachmentIds, cancellationToken);
+        return await CommitAsync(callerId, roomId, request, attached);
     }
 
     /// <summary>Posts a <c>system</c> or <c>transfer</c> message in another service's name.</summary>
@@ -35,10 +37,12 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
     {
         if (request.Kind is not (MessageKind.System or MessageKind.Transfer))
             throw Refusals.Invalid("kind", "system or transfer");
+        if (request.AttachmentIds is { Count: > 0 })
+            throw Refusals.Invalid("attachmentIds", "left out: attachments are users'");
         Check(request);
         if (await rooms.FindRoomAsync(roomId, cancellationToken) is null)
             throw Refusals.RoomNotFound();
-        return await CommitAsync(service, roomId, request);
+        return await CommitAsync(service, roomId, request, []);
     }
 
     public async Task<MessagePage> ListAsync(string callerId, string roomId, int? limit, long? before, long? after, CancellationToken cancellationToken)
@@ -54,9 +58,10 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
         var forward = after is not null;
         // One more than asked tells whether there is a next page.
         var messages = await log.ListMessagesAsync(roomId, after ?? before ?? long.MaxValue, forward, count + 1, callerId, cancellationToken);
-        return messages.Count > count
-            ? new MessagePage(messages[..count], messages[count - 1].Seq.ToString(CultureInfo.InvariantCulture))
-            : new MessagePage(messages, null);
+        var items = new List<Message>(Math.Min(count, messages.Count));
+        foreach (var message in messages.Take(count))
+            items.Add(await attachments.WithLinksAsync(message));
+        return new MessagePage(items, messages.Count > count ? items[^1].Seq.ToString(CultureInfo.InvariantCulture) : null);
     }
 
     /// <summary>A page of the log; <paramref name="shared"/> gives the view that several readers share, where no reaction is the reader's own and each says whose it is.</summary>
@@ -71,17 +76,20 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
         var last = entries.Count == count ? (await rooms.FindRoomAsync(roomId, cancellationToken))?.LastSeq ?? 0 : entries.Count > 0 ? entries[^1].Seq : 0;
         if (last == 0)
             last = (await rooms.FindRoomAsync(roomId, cancellationToken))?.LastSeq ?? 0;
+        for (var i = 0; i < entries.Count; i++)
+            entries[i] = await attachments.WithLinksAsync(entries[i]);
         return new LogPage(entries, last);
     }
 
     public async Task<Message> EditAsync(string callerId, string roomId, long seq, string? text, CancellationToken cancellationToken)
     {
-        var message = await GetOwnAsync(callerId, roomId, seq, cancellationToken);
+        var (member, message) = await GetOwnAsync(callerId, roomId, seq, cancellationToken);
         if (message.Kind != MessageKind.Text || string.IsNullOrEmpty(text))
             throw Refusals.Invalid("text", "the new text of a text message, not empty");
         Checks.Text(text);
+        await blocks.RefuseIfBlockedInAsync(member, cancellationToken);
         if (message.Text == text)
-            return message;
+            return await attachments.WithLinksAsync(message);
         await sequencers.CommitAsync(new RoomChange
         {
             RoomId = roomId,
@@ -96,7 +104,7 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
                 UpdateMessage(roomId, seq, "SET #message.#text = :text, #message.editedAt = :at", new() { [":text"] = Attributes.S(text), [":at"] = Attributes.Time(at.At) }, text: true),
             ],
         });
-        return await GetMessageAsync(callerId, roomId, seq, cancellationToken);
+        return await GetLinkedAsync(callerId, roomId, seq, cancellationToken);
     }
 
     /// <summary>Takes the content away and leaves the message's place; idempotent.</summary>
@@ -105,7 +113,7 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
         Message message;
         try
         {
-            message = await GetOwnAsync(callerId, roomId, seq, cancellationToken);
+            (_, message) = await GetOwnAsync(callerId, roomId, seq, cancellationToken);
             await sequencers.CommitAsync(new RoomChange
             {
                 RoomId = roomId,
@@ -116,7 +124,7 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
                 WhenRefused = Refusals.MessageDeleted,
                 AlsoWrites = at =>
                 [
-                    UpdateMessage(roomId, seq, "SET #message.deletedAt = :at REMOVE #message.#text, #message.payload, reactions", new() { [":at"] = Attributes.Time(at.At) }, text: true),
+                    UpdateMessage(roomId, seq, "SET #message.deletedAt = :at REMOVE #message.#text, #message.payload, #message.attachments, reactions", new() { [":at"] = Attributes.Time(at.At) }, text: true),
                 ],
             });
         }
@@ -131,13 +139,15 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
     /// <summary>Adds the caller's reaction or takes it back; no entry when it is so already.</summary>
     public async Task<Message> ReactAsync(string callerId, string roomId, long seq, string emoji, bool present, CancellationToken cancellationToken)
     {
-        await rooms.GetMemberAsync(roomId, callerId, cancellationToken);
+        var member = await rooms.GetMemberAsync(roomId, callerId, cancellationToken);
         Checks.Emoji(emoji);
+        if (present)
+            await blocks.RefuseIfBlockedInAsync(member, cancellationToken);
         var message = await GetMessageAsync(callerId, roomId, seq, cancellationToken);
         if (message.DeletedAt is not null)
             throw Refusals.MessageDeleted();
         if (message.Reactions.Any(reaction => reaction.Emoji == emoji && reaction.Mine) == present)
-            return message;
+            return await attachments.WithLinksAsync(message);
         var element = EntryItems.ReactionElement(emoji, callerId);
         try
         {
@@ -155,10 +165,10 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
         catch (ChatException refused) when (refused.Code == AlreadySo)
         {
             message = await GetMessageAsync(callerId, roomId, seq, cancellationToken);
-            return message.DeletedAt is null ? message : throw Refusals.MessageDeleted();
+            return message.DeletedAt is null ? await attachments.WithLinksAsync(message) : throw Refusals.MessageDeleted();
         }
 
-        return await GetMessageAsync(callerId, roomId, seq, cancellationToken);
+        return await GetLinkedAsync(callerId, roomId, seq, cancellationToken);
     }
 
     private const string AlreadySo = "already_so";
@@ -171,7 +181,8 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
             throw Refusals.Invalid("clientMessageId", "an id that does not begin with 'change:'");
         if (request.Kind is null)
             throw Refusals.Invalid("kind", "text, image, sticker or location");
-        if (request.Kind is MessageKind.Text or MessageKind.System && string.IsNullOrEmpty(request.Text))
+        var mayBeSilent = request.Kind is not (MessageKind.Text or MessageKind.System) || (request.Kind == MessageKind.Text && request.AttachmentIds is { Count: > 0 });
+        if (!mayBeSilent && string.IsNullOrEmpty(request.Text))
             throw Refusals.Invalid("text", "not empty");
         Checks.Text(request.Text);
         if (request.Payload is { } payload && payload.ValueKind is not (JsonValueKind.Object or JsonValueKind.Null))
@@ -180,7 +191,8 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
             throw Refusals.Invalid("payload", "a JSON object for this kind");
     }
 
-    private async Task<(Message Message, bool Created)> CommitAsync(string actorId, string roomId, SendMessageRequest request)
+    private async Task<(Message Message, bool Created)> CommitAsync(
+        string actorId, string roomId, SendMessageRequest request, IReadOnlyList<MessageAttachment> attached)
     {
         var payload = request.Payload is { ValueKind: JsonValueKind.Object } given ? given : (JsonElement?)null;
         var text = string.IsNullOrEmpty(request.Text) ? null : request.Text;
@@ -190,27 +202,34 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
             ActorId = actorId,
             DedupeId = request.ClientMessageId!,
             IsMessage = true,
-            EstimatedBytes = 2_048 + ((text?.Length ?? 0) * 3) + (payload is { } json ? json.GetRawText().Length * 3 : 0),
+            EstimatedBytes = 2_048 + ((text?.Length ?? 0) * 3) + (payload is { } json ? json.GetRawText().Length * 3 : 0) + (attached.Count * 2_048),
             ToEntry = at => new Entry(roomId, at.Seq, EntryTypes.MessageCreated, at.At, actorId)
             {
-                Message = new Message(roomId, at.Seq, at.MessageCount, actorId, request.Kind!.Value, text, request.ClientMessageId!, at.At) { Payload = payload },
+                Message = new Message(roomId, at.Seq, at.MessageCount, actorId, request.Kind!.Value, text, request.ClientMessageId!, at.At)
+                {
+                    Payload = payload,
+                    Attachments = attached,
+                },
             },
         });
-        return (result.Entry.Message!, result.IsNew);
+        return (await attachments.WithLinksAsync(result.Entry.Message!), result.IsNew);
     }
 
     private async Task<Message> GetMessageAsync(string callerId, string roomId, long seq, CancellationToken cancellationToken) =>
         seq > 0 && await log.FindEntryAsync(roomId, seq, callerId, cancellationToken) is { Message: { } message } ? message : throw Refusals.MessageNotFound();
 
-    private async Task<Message> GetOwnAsync(string callerId, string roomId, long seq, CancellationToken cancellationToken)
+    private async Task<Message> GetLinkedAsync(string callerId, string roomId, long seq, CancellationToken cancellationToken) =>
+        await attachments.WithLinksAsync(await GetMessageAsync(callerId, roomId, seq, cancellationToken));
+
+    private async Task<(MemberRow Member, Message Message)> GetOwnAsync(string callerId, string roomId, long seq, CancellationToken cancellationToken)
     {
-        await rooms.GetMemberAsync(roomId, callerId, cancellationToken);
+        var member = await rooms.GetMemberAsync(roomId, callerId, cancellationToken);
         var message = await GetMessageAsync(callerId, roomId, seq, cancellationToken);
         if (message.SenderId != callerId)
             throw Refusals.NotTheSender();
         if (message.DeletedAt is not null)
             throw Refusals.MessageDeleted();
-        return message;
+        return (member, message);
     }
 
     private static TransactWriteItem UpdateMessage(string roomId, long seq, string update, Dictionary<string, AttributeValue> values, bool text)

@@ -1,3 +1,4 @@
+using ChatPlatform.Api.Limits;
 using ChatPlatform.Api.Rooms.Owners;
 using ChatPlatform.Contracts.Rooms;
 using ChatPlatform.ServiceDefaults.Authentication;
@@ -14,7 +15,7 @@ internal static class MessageEndpoints
 
         group.MapPost("/messages", async Task<Results<Created<Message>, Ok<Message>>> (string roomId, SendMessageRequest request, ChatMessages messages, HttpContext http) =>
             Answer(await messages.SendAsync(http.CallerId(), roomId, request, http.RequestAborted)))
-            .WithMetadata(new RoomWrite(IsRepeatable: true));
+            .WithMetadata(new RoomWrite(IsRepeatable: true), new SendsMessage());
 
         group.MapGet("/messages", async (string roomId, int? limit, long? before, long? after, ChatMessages messages, HttpContext http) =>
             TypedResults.Ok(await messages.ListAsync(http.CallerId(), roomId, limit, before, after, http.RequestAborted)));

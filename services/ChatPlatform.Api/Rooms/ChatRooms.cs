@@ -1,7 +1,9 @@
 using System.Buffers.Text;
+using System.Globalization;
 using System.Text;
 using Amazon.DynamoDBv2.Model;
 using ChatPlatform.Api.Access;
+using ChatPlatform.Api.Attachments;
 using ChatPlatform.Api.Delivery;
 using ChatPlatform.Api.Events;
 using ChatPlatform.Api.Rooms.Log;
@@ -22,6 +24,7 @@ internal sealed class ChatRooms(
     RoomLogStore log,
     RoomSequencers sequencers,
     BlockList blocks,
+    ChatAttachments attachments,
     MemberLists memberLists,
     FrameDelivery frames,
     RoomOwners owners,
@@ -59,6 +62,8 @@ internal sealed class ChatRooms(
             MemberCount = others.Count + 1,
             MemberVersion = 1,
             ActiveAt = now,
+            SpooledSeq = -1,
+            IsLarge = others.Count + 1 > RoomActivity.SmallRoom,
         };
         var members = others.Prepend(callerId).Select(user => NewMember(room, user, kind == RoomKind.Direct ? (user == callerId ? others[0] : callerId) : null)).ToList();
         if (!await rooms.CreateAsync(room, members, identity, cancellationToken))
@@ -69,6 +74,8 @@ internal sealed class ChatRooms(
         }
 
         await events.RoomCreatedAsync(room, members.Select(member => member.UserId).ToList(), cancellationToken);
+        if (owners.FindElsewhere(room.RoomId) is null)
+            sequencers.Adopt(room with { SpooledSeq = 0 });
         return (room.ToRoom(members.Select(ToMember).ToList()), true);
     }
 
@@ -78,19 +85,39 @@ internal sealed class ChatRooms(
         return await GetAsync(me, cancellationToken);
     }
 
-    /// <summary>A page of the caller's rooms, latest activity first; exact where the index is, see <see cref="RoomActivity"/>.</summary>
+    /// <summary>A page of the caller's rooms, latest activity first: the small ones as the index has them, the large ones among them by their room rows (<see cref="RoomActivity"/>).</summary>
     public async Task<RoomPage> ListAsync(string callerId, int? limit, string? cursor, CancellationToken cancellationToken)
     {
         var count = Checks.Limit(limit, 20, 100);
-        var (members, more) = await rooms.ListRoomsOfAsync(callerId, count, cursor is null ? null : ReadCursor(cursor), cancellationToken);
-        var rows = await rooms.GetRoomsAsync(members.Select(member => member.RoomId), cancellationToken);
+        var from = cursor is null ? new ListPlace(DateTimeOffset.MaxValue, "") : ReadCursor(cursor);
+        var large = await rooms.ListLargeRoomsOfAsync(callerId, cancellationToken);
+        var rows = await rooms.GetRoomsAsync(large.Select(member => member.RoomId), cancellationToken);
+        List<(MemberRow Member, ListPlace Place)> found =
+            [.. large.Where(member => rows.ContainsKey(member.RoomId)).Select(member => (member, new ListPlace(rows[member.RoomId].ActiveAt, member.RoomId))).Where(item => item.Item2.IsAfter(from))];
+        var small = 0;
+        await foreach (var page in rooms.ListSmallRoomsOfAsync(callerId, WireTimeConverter.ToText(from.ActiveAt), count + 1, cancellationToken))
+        {
+            var after = page.Select(member => (member, new ListPlace(member.ActiveAt, member.RoomId))).Where(item => item.Item2.IsAfter(from)).ToList();
+            found.AddRange(after);
+            small += after.Count;
+            // As many small rooms as the page holds and one more: no later one can be on it.
+            if (small > count)
+                break;
+        }
+
+        found.Sort((one, other) => one.Place.IsAfter(other.Place) ? 1 : other.Place.IsAfter(one.Place) ? -1 : 0);
+        var more = found.Count > count;
+        var members = found.Take(count).Select(item => item.Member).ToList();
+        foreach (var (id, row) in await rooms.GetRoomsAsync(members.Select(member => member.RoomId).Where(id => !rows.ContainsKey(id)), cancellationToken))
+            rows[id] = row;
         var last = rows.Values.Where(room => room.LastMessageSeq > 0).Select(room => RoomLogStore.EntryKey(room.RoomId, room.LastMessageSeq)).ToList();
-        var messages = (await rooms.BatchGetAsync(ChatTables.Log.Name, last, cancellationToken))
-            .Select(item => EntryItems.ToMessage(item, callerId)).ToDictionary(message => message.RoomId);
+        Dictionary<string, Message> messages = [];
+        foreach (var item in await rooms.BatchGetAsync(ChatTables.Log.Name, last, cancellationToken))
+            messages[item.Text("roomId")] = await attachments.WithLinksAsync(EntryItems.ToMessage(item, callerId));
         var items = members.Where(member => rows.ContainsKey(member.RoomId))
             .Select(member => (Member: member, Room: rows[member.RoomId]))
             .OrderByDescending(item => item.Room.ActiveAt)
-            .ThenByDescending(item => item.Room.RoomId, StringComparer.Ordinal)
+            .ThenBy(item => item.Room.RoomId, StringComparer.Ordinal)
             .Select(item => item.Room.ToRoom(muted: item.Member.Muted) with
             {
                 UnreadCount = Math.Max(0, item.Room.MessageCount - item.Member.LastReadOrdinal),
@@ -98,7 +125,7 @@ internal sealed class ChatRooms(
                 LastMessage = messages.GetValueOrDefault(item.Room.RoomId),
             })
             .ToList();
-        return new RoomPage(items, more ? WriteCursor(members[^1]) : null);
+        return new RoomPage(items, more ? WriteCursor(found[count - 1].Place) : null);
     }
 
     public async Task<Room> RenameAsync(string callerId, string roomId, string? title, CancellationToken cancellationToken)
@@ -219,7 +246,7 @@ internal sealed class ChatRooms(
     /// <summary>Tells the others that the caller is typing. Nothing is kept.</summary>
     public async Task NotifyTypingAsync(string callerId, string roomId, CancellationToken cancellationToken)
     {
-        await rooms.GetMemberAsync(roomId, callerId, cancellationToken);
+        await blocks.RefuseIfBlockedInAsync(await rooms.GetMemberAsync(roomId, callerId, cancellationToken), cancellationToken);
         await SendEphemeralAsync(roomId, ServerFrames.Typing(roomId, callerId), except: callerId, cancellationToken);
     }
 
@@ -283,14 +310,21 @@ internal sealed class ChatRooms(
             {
                 TableName = ChatTables.Members.Name,
                 // Who joins starts with nothing unread.
-                Item = (NewMember(at.Room, user, peerId) with { JoinedAt = at.At, ActiveAt = at.At, LastReadSeq = at.Seq, LastReadOrdinal = at.MessageCount }).ToItem(),
+                Item = (NewMember(at.Room, user, peerId) with
+                {
+                    JoinedAt = at.At,
+                    ActiveAt = at.At,
+                    LastReadSeq = at.Seq,
+                    LastReadOrdinal = at.MessageCount,
+                    IsInLargeRoom = at.Room.IsLarge || at.Room.MemberCount + userIds.Length > RoomActivity.SmallRoom,
+                }).ToItem(),
                 ConditionExpression = "attribute_not_exists(userId)",
             },
         }).ToList(),
     });
 
     private static MemberRow NewMember(RoomRow room, string userId, string? peerId) =>
-        new(userId, room.RoomId, room.Kind, room.CreatedAt) { PeerId = peerId, ActiveAt = room.CreatedAt };
+        new(userId, room.RoomId, room.Kind, room.CreatedAt) { PeerId = peerId, ActiveAt = room.CreatedAt, IsInLargeRoom = room.IsLarge };
 
     private static RoomMember ToMember(MemberRow member) => new(member.UserId, member.JoinedAt, member.LastReadSeq);
 
@@ -300,12 +334,23 @@ internal sealed class ChatRooms(
         return new DateTimeOffset(now.Ticks - (now.Ticks % TimeSpan.TicksPerMillisecond), TimeSpan.Zero);
     }
 
-    private static string WriteCursor(MemberRow last) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes($"{WireTimeConverter.ToText(last.ActiveAt)} {last.RoomId}"));
+    private static string WriteCursor(ListPlace last) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes($"{WireTimeConverter.ToText(last.ActiveAt)} {last.RoomId}"));
 
-    private static (string RoomId, string ActiveAt) ReadCursor(string cursor)
+    private static ListPlace ReadCursor(string cursor)
     {
-        if (Base64Url.IsValid(cursor) && Encoding.UTF8.GetString(Base64Url.DecodeFromChars(cursor)).Split(' ', 2) is [{ Length: 24 } at, { Length: > 0 } room])
-            return (room, at);
+        if (Base64Url.IsValid(cursor)
+            && Encoding.UTF8.GetString(Base64Url.DecodeFromChars(cursor)).Split(' ', 2) is [var at, { Length: > 0 } room]
+            && DateTimeOffset.TryParseExact(at, WireTimeConverter.Format, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time))
+        {
+            return new ListPlace(time, room);
+        }
+
         throw Refusals.Invalid("cursor", "the nextCursor of an earlier page");
+    }
+
+    /// <summary>Where a room stands in the list: by latest activity, then by id.</summary>
+    private readonly record struct ListPlace(DateTimeOffset ActiveAt, string RoomId)
+    {
+        public bool IsAfter(ListPlace other) => ActiveAt < other.ActiveAt || (ActiveAt == other.ActiveAt && string.CompareOrdinal(RoomId, other.RoomId) > 0);
     }
 }

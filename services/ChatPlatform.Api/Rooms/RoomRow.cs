@@ -25,6 +25,15 @@ internal sealed record RoomRow(string RoomId, RoomKind Kind, string CreatedBy, D
 
     public DateTimeOffset ActiveAt { get; init; }
 
+    /// <summary>
+    /// The outbox mark: the events of entries up to this seq are surely on disk. It travels in each commit's own write and so lags behind by one commit while the room is busy; -1 while even the
+    /// event of the room's creation may be owed.
+    /// </summary>
+    public long SpooledSeq { get; init; }
+
+    /// <summary>True once the room had more than <see cref="RoomActivity.SmallRoom"/> members; it stays so.</summary>
+    public bool IsLarge { get; init; }
+
     public Dictionary<string, AttributeValue> ToItem()
     {
         var item = new Dictionary<string, AttributeValue>
@@ -39,6 +48,8 @@ internal sealed record RoomRow(string RoomId, RoomKind Kind, string CreatedBy, D
             ["memberCount"] = Attributes.N(MemberCount),
             ["memberVersion"] = Attributes.N(MemberVersion),
             ["activeAt"] = Attributes.Time(ActiveAt),
+            ["spooledSeq"] = Attributes.N(SpooledSeq),
+            ["isLarge"] = Attributes.Bool(IsLarge),
         };
         if (Title is not null)
             item["title"] = Attributes.S(Title);
@@ -58,6 +69,9 @@ internal sealed record RoomRow(string RoomId, RoomKind Kind, string CreatedBy, D
             MemberCount = (int)item.Number("memberCount"),
             MemberVersion = item.Number("memberVersion"),
             ActiveAt = item.Time("activeAt"),
+            // A row of a time before the mark owes nothing.
+            SpooledSeq = item.Number(item.ContainsKey("spooledSeq") ? "spooledSeq" : "lastSeq"),
+            IsLarge = item.Flag("isLarge"),
         };
 
     public Room ToRoom(IReadOnlyList<RoomMember>? members = null, bool muted = false) => new(RoomId, Kind, CreatedAt)
@@ -91,8 +105,11 @@ internal sealed record MemberRow(string UserId, string RoomId, RoomKind Kind, Da
     /// <summary>The ordinal of the newest message up to <see cref="LastReadSeq"/>: unread is the room's message count less this.</summary>
     public long LastReadOrdinal { get; init; }
 
-    /// <summary>The sort key of the index <c>byActivity</c>; exact in small rooms only, see <see cref="RoomActivity"/>.</summary>
+    /// <summary>The sort key of the index <c>byActivity</c>: in a small room when it was last active, see <see cref="RoomActivity"/>.</summary>
     public DateTimeOffset ActiveAt { get; init; }
+
+    /// <summary>The room's own flag, as far as this row knows; then the index has <see cref="RoomActivity.LargeKey"/> instead of a time.</summary>
+    public bool IsInLargeRoom { get; init; }
 
     public Dictionary<string, AttributeValue> ToItem()
     {
@@ -105,7 +122,7 @@ internal sealed record MemberRow(string UserId, string RoomId, RoomKind Kind, Da
             ["muted"] = Attributes.Bool(Muted),
             ["lastReadSeq"] = Attributes.N(LastReadSeq),
             ["lastReadOrdinal"] = Attributes.N(LastReadOrdinal),
-            ["activeAt"] = Attributes.Time(ActiveAt),
+            ["activeAt"] = IsInLargeRoom ? Attributes.S(RoomActivity.LargeKey) : Attributes.Time(ActiveAt),
         };
         if (PeerId is not null)
             item["peerId"] = Attributes.S(PeerId);
@@ -119,6 +136,7 @@ internal sealed record MemberRow(string UserId, string RoomId, RoomKind Kind, Da
             Muted = item.Flag("muted"),
             LastReadSeq = item.Number("lastReadSeq"),
             LastReadOrdinal = item.Number("lastReadOrdinal"),
-            ActiveAt = item.Time("activeAt"),
+            IsInLargeRoom = item.Text("activeAt") == RoomActivity.LargeKey,
+            ActiveAt = item.Text("activeAt") == RoomActivity.LargeKey ? item.Time("joinedAt") : item.Time("activeAt"),
         };
 }

@@ -1,6 +1,8 @@
+using System.Runtime.CompilerServices;
 using Amazon.DynamoDBv2;
 using Amazon.DynamoDBv2.Model;
 using ChatPlatform.Api.Access;
+using ChatPlatform.Api.Rooms.Log;
 using ChatPlatform.Api.Tables;
 using ChatPlatform.Contracts.Rooms;
 using ChatPlatform.Contracts.Tables;
@@ -8,10 +10,13 @@ using ChatPlatform.Contracts.Tables;
 namespace ChatPlatform.Api.Rooms;
 
 /// <summary>Rooms and members in DynamoDB, by key and by Query only. Thread-safe.</summary>
-internal sealed class RoomStore(IAmazonDynamoDB dynamo)
+internal sealed class RoomStore(IAmazonDynamoDB dynamo, RoomOutbox outbox)
 {
     /// <summary>How many actions one transaction may have (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html).</summary>
     private const int TransactionLimit = 100;
+
+    // Keys of one call (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html).
+    private const int BatchLimit = 100;
 
     public async Task<RoomRow?> FindRoomAsync(string roomId, CancellationToken cancellationToken)
     {
@@ -58,31 +63,53 @@ internal sealed class RoomStore(IAmazonDynamoDB dynamo)
         return members;
     }
 
-    /// <summary>A page of a user's memberships, latest activity first.</summary>
-    public async Task<(List<MemberRow> Members, bool More)> ListRoomsOfAsync(string userId, int limit, (string RoomId, string ActiveAt)? after, CancellationToken cancellationToken)
+    /// <summary>
+    /// A user's memberships in small rooms by latest activity, newest first, from those active at <paramref name="notAfter"/> on. The index gives rooms of one instant in no order, so that the
+    /// last instant of a page is always whole.
+    /// </summary>
+    public async IAsyncEnumerable<List<MemberRow>> ListSmallRoomsOfAsync(
+        string userId, string notAfter, int pageSize, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var page = await dynamo.QueryAsync(
-            new QueryRequest
-            {
-                TableName = ChatTables.Members.Name,
-                IndexName = ChatTables.MembersByActivity,
-                KeyConditionExpression = "userId = :user",
-                ExpressionAttributeValues = new() { [":user"] = Attributes.S(userId) },
-                ScanIndexForward = false,
-                Limit = limit,
-                ExclusiveStartKey = after is { } start
-                    ? new() { ["userId"] = Attributes.S(userId), ["roomId"] = Attributes.S(start.RoomId), ["activeAt"] = Attributes.S(start.ActiveAt) }
-                    : null,
-            },
-            cancellationToken);
-        return ((page.Items ?? []).Select(MemberRow.FromItem).ToList(), page.LastEvaluatedKey is { Count: > 0 });
+        List<MemberRow> held = [];
+        Dictionary<string, AttributeValue>? from = null;
+        do
+        {
+            var page = await QueryActivityAsync(userId, "activeAt <= :at", notAfter, pageSize, from, cancellationToken);
+            held.AddRange((page.Items ?? []).Select(MemberRow.FromItem));
+            from = page.LastEvaluatedKey is { Count: > 0 } next ? next : null;
+            if (from is null)
+                break;
+            // The last instant may go on in the next page.
+            var whole = held.TakeWhile(member => member.ActiveAt > held[^1].ActiveAt).ToList();
+            if (whole.Count == 0)
+                continue;
+            yield return whole;
+            held.RemoveRange(0, whole.Count);
+        }
+        while (true);
+        yield return held;
+    }
+
+    /// <summary>All of a user's memberships in large rooms, in no order.</summary>
+    public async Task<List<MemberRow>> ListLargeRoomsOfAsync(string userId, CancellationToken cancellationToken)
+    {
+        List<MemberRow> members = [];
+        Dictionary<string, AttributeValue>? from = null;
+        do
+        {
+            var page = await QueryActivityAsync(userId, "activeAt = :at", RoomActivity.LargeKey, limit: null, from, cancellationToken);
+            members.AddRange((page.Items ?? []).Select(MemberRow.FromItem));
+            from = page.LastEvaluatedKey is { Count: > 0 } next ? next : null;
+        }
+        while (from is not null);
+        return members;
     }
 
     /// <summary>Rows by id; those that do not exist are left out.</summary>
     public async Task<Dictionary<string, RoomRow>> GetRoomsAsync(IEnumerable<string> roomIds, CancellationToken cancellationToken)
     {
-        var items = await BatchGetAsync(ChatTables.Rooms.Name, roomIds.Distinct().Select(RoomKey).ToList(), cancellationToken);
-        return items.Select(RoomRow.FromItem).ToDictionary(room => room.RoomId);
+        var items = await Task.WhenAll(roomIds.Distinct().Chunk(BatchLimit).Select(chunk => BatchGetAsync(ChatTables.Rooms.Name, [.. chunk.Select(RoomKey)], cancellationToken)));
+        return items.SelectMany(batch => batch).Select(RoomRow.FromItem).ToDictionary(room => room.RoomId);
     }
 
     /// <summary>Items by key, at most 100 keys; waits out what the table left unprocessed.</summary>
@@ -111,12 +138,14 @@ internal sealed class RoomStore(IAmazonDynamoDB dynamo)
     /// </summary>
     public async Task<bool> CreateAsync(RoomRow room, List<MemberRow> members, string? identity, CancellationToken cancellationToken)
     {
-        var last = TransactionLimit - 2;
+        // The room, its identity and its place in the outbox go with the last members.
+        var last = TransactionLimit - 3;
         foreach (var chunk in members.Skip(last).Chunk(TransactionLimit))
             await dynamo.TransactWriteItemsAsync(new TransactWriteItemsRequest { TransactItems = chunk.Select(PutMember).ToList() }, cancellationToken);
 
         var items = members.Take(last).Select(PutMember).ToList();
         items.Add(new TransactWriteItem { Put = new Put { TableName = ChatTables.Rooms.Name, Item = room.ToItem(), ConditionExpression = "attribute_not_exists(roomId)" } });
+        items.Add(outbox.Add(room.RoomId));
         if (identity is not null)
         {
             var item = new Dictionary<string, AttributeValue> { ["pk"] = Attributes.S(identity), ["sk"] = Attributes.S("room"), ["roomId"] = Attributes.S(room.RoomId) };
@@ -167,6 +196,11 @@ internal sealed class RoomStore(IAmazonDynamoDB dynamo)
         UpdateMemberAsync(
             roomId, userId, "SET activeAt = :at", "attribute_exists(userId) AND activeAt < :at", new() { [":at"] = Attributes.Time(at) }, cancellationToken);
 
+    /// <summary>Puts the member's row among those of large rooms; no more is written to it when the room is active.</summary>
+    public Task<bool> MarkLargeAsync(string roomId, string userId, CancellationToken cancellationToken) =>
+        UpdateMemberAsync(
+            roomId, userId, "SET activeAt = :large", "attribute_exists(userId)", new() { [":large"] = Attributes.S(RoomActivity.LargeKey) }, cancellationToken);
+
     public static Dictionary<string, AttributeValue> RoomKey(string roomId) => new() { ["roomId"] = Attributes.S(roomId) };
 
     public static Dictionary<string, AttributeValue> MemberKey(string roomId, string userId) =>
@@ -178,6 +212,21 @@ internal sealed class RoomStore(IAmazonDynamoDB dynamo)
         var (a, b) = string.CompareOrdinal(one, other) < 0 ? (one, other) : (other, one);
         return $"direct#{a}#{b}#{articleId}";
     }
+
+    private Task<QueryResponse> QueryActivityAsync(
+        string userId, string range, string at, int? limit, Dictionary<string, AttributeValue>? from, CancellationToken cancellationToken) =>
+        dynamo.QueryAsync(
+            new QueryRequest
+            {
+                TableName = ChatTables.Members.Name,
+                IndexName = ChatTables.MembersByActivity,
+                KeyConditionExpression = "userId = :user AND " + range,
+                ExpressionAttributeValues = new() { [":user"] = Attributes.S(userId), [":at"] = Attributes.S(at) },
+                ScanIndexForward = false,
+                Limit = limit,
+                ExclusiveStartKey = from,
+            },
+            cancellationToken);
 
     private static TransactWriteItem PutMember(MemberRow member) => new() { Put = new Put { TableName = ChatTables.Members.Name, Item = member.ToItem() } };
 

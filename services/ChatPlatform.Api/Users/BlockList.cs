@@ -2,6 +2,7 @@ using Amazon.DynamoDBv2;
 using Amazon.DynamoDBv2.Model;
 using ChatPlatform.Api.Access;
 using ChatPlatform.Api.Events;
+using ChatPlatform.Api.Rooms;
 using ChatPlatform.Api.Tables;
 using ChatPlatform.Contracts.Tables;
 
@@ -34,6 +35,11 @@ internal sealed class BlockList(IAmazonDynamoDB dynamo, ChatEvents events, TimeP
             }
         }
     }
+
+    /// <summary>Refuses a member whom the other one of their direct room has blocked; in a group nobody is refused.</summary>
+    /// <exception cref="ChatException"><c>blocked</c>.</exception>
+    public Task RefuseIfBlockedInAsync(MemberRow member, CancellationToken cancellationToken) =>
+        member.PeerId is { } peer ? RefuseIfBlockedByAsync([peer], member.UserId, cancellationToken) : Task.CompletedTask;
 
     public async Task BlockAsync(string callerId, string userId, CancellationToken cancellationToken)
     {

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using ChatPlatform.Contracts.Json;
 using ChatPlatform.Contracts.Rooms;
@@ -12,7 +11,7 @@ namespace ChatPlatform.Contracts.Frames;
 /// </summary>
 public static class ServerFrames
 {
-    private static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions Relaxed = new() { Encoder = WireEncoder.Instance };
 
     /// <summary><c>{"type":"pong"}</c>.</summary>
     public static ReadOnlyMemory<byte> Pong { get; } = "{\"type\":\"pong\"}"u8.ToArray();

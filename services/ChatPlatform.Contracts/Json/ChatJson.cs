@@ -1,4 +1,3 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using ChatPlatform.Contracts.Events;
@@ -38,6 +37,6 @@ public sealed partial class ChatJson : JsonSerializerContext
     // In a type of its own: static fields of a partial class start in no defined order, and this one needs the generated Default.
     private static class Relaxed
     {
-        public static readonly ChatJson Context = new(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        public static readonly ChatJson Context = new(new JsonSerializerOptions(Default.Options) { Encoder = WireEncoder.Instance });
     }
 }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Amazon.DynamoDBv2;
 using Amazon.DynamoDBv2.Model;
 using Amazon.Runtime;
+using Amazon.S3;
 using ChatPlatform.Contracts.Tables;
 using ChatPlatform.ServiceTests.Processes;
 
@@ -72,12 +73,14 @@ public sealed class ChatSystem : IAsyncLifetime
     {
         var aws = $"http://127.0.0.1:{ServiceProcess.FreePort()}";
         var redis = RedisCluster.StartAsync();
-        var local = Start("services/local/ChatPlatform.LocalAws", new() { ["ASPNETCORE_URLS"] = aws });
+        var local = Start("services/local/ChatPlatform.LocalAws", new(Aws) { ["ASPNETCORE_URLS"] = aws });
         _processes.Add(local);
         Dynamo = new AmazonDynamoDBClient(new BasicAWSCredentials("local", "local"), new AmazonDynamoDBConfig { ServiceURL = aws, AuthenticationRegion = "ap-northeast-2" });
         await local.WaitForHealthAsync(aws + "/health");
         foreach (var table in ChatTables.All)
             await CreateAsync(table);
+        using (var s3 = new AmazonS3Client(new BasicAWSCredentials("local", "local"), new AmazonS3Config { ServiceURL = aws, ForcePathStyle = true, AuthenticationRegion = "ap-northeast-2" }))
+            await s3.PutBucketAsync("chat-attachments");
         Redis = await redis;
         if (CountsTableCalls)
         {
@@ -94,15 +97,15 @@ public sealed class ChatSystem : IAsyncLifetime
             ["Jwt__Audience"] = "chat",
             ["Events__Endpoint"] = $"tcp://127.0.0.1:{EventsPort}",
             ["Events__SpoolPath"] = _spool,
+            // Tests are quicker than people; those of the limits start servers with their own.
+            ["RateLimits__User__Burst"] = "1000000",
+            ["RateLimits__Send__Burst"] = "1000000",
         };
         List<Task> started = [];
         for (var i = 0; i < 2; i++)
         {
-            var (url, grpc) = (Loopback(), Loopback());
-            (Apis[i], ApiGrpc[i]) = (url, grpc);
-            var api = Start("services/ChatPlatform.Api", new(_shared) { ["ASPNETCORE_URLS"] = url.ToString(), ["GRPC_PORT"] = grpc.Port.ToString() });
-            _processes.Add(ApiProcesses[i] = api);
-            started.Add(api.WaitForHealthAsync(url + "health"));
+            _processes.Add(ApiProcesses[i] = StartApi(out Apis[i], out ApiGrpc[i]));
+            started.Add(ApiProcesses[i].WaitForHealthAsync(Apis[i] + "health"));
         }
 
         for (var i = 0; i < RelayCount; i++)
@@ -123,6 +126,16 @@ public sealed class ChatSystem : IAsyncLifetime
                 && line.Contains(url.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal)
                 && line.Contains(',', StringComparison.Ordinal))))),
         "the API servers to know each other");
+
+    /// <summary>Another API server over the same tables. The caller disposes it.</summary>
+    public ServiceProcess StartApi(out Uri url, out Uri grpc, params (string Key, string? Value)[] settings)
+    {
+        (url, grpc) = (Loopback(), Loopback());
+        var environment = new Dictionary<string, string?>(_shared) { ["ASPNETCORE_URLS"] = url.ToString(), ["GRPC_PORT"] = grpc.Port.ToString() };
+        foreach (var (key, value) in settings)
+            environment[key] = value;
+        return Start("services/ChatPlatform.Api", environment);
+    }
 
     /// <summary>A relay that talks to API server <paramref name="index"/>, with settings that make its limits testable in little time. The caller disposes it.</summary>
     public ServiceProcess StartRelay(int index, out Uri url, params (string Key, string Value)[] settings)

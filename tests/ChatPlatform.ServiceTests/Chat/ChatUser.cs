@@ -14,7 +14,7 @@ public sealed record Answer(HttpStatusCode Status, JsonElement Body, HttpRespons
 }
 
 /// <summary>A user who calls the API and connects to relays.</summary>
-public sealed class ChatUser(ChatSystem system, string id, string token)
+public sealed class ChatUser(ChatSystem system, string id, string token, Uri? server = null)
 {
     private static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(20) };
 
@@ -22,10 +22,13 @@ public sealed class ChatUser(ChatSystem system, string id, string token)
 
     public string Token => token;
 
+    /// <summary>The same user, whose calls all go to one other server.</summary>
+    public ChatUser At(Uri other) => new(system, id, token, other);
+
     /// <summary>Calls API server <paramref name="api"/> in the user's name.</summary>
     public async Task<Answer> CallAsync(HttpMethod method, string path, object? body = null, int api = 0)
     {
-        using var request = new HttpRequestMessage(method, new Uri(system.Apis[api], path));
+        using var request = new HttpRequestMessage(method, new Uri(server ?? system.Apis[api], path));
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
         if (body is not null)
             request.Content = body as HttpContent ?? JsonContent.Create(body);

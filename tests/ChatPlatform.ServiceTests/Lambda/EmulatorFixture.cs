@@ -86,11 +86,11 @@ public sealed class EmulatorFixture : IAsyncDisposable
     public Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, object? body = null) =>
         _http.SendAsync(new HttpRequestMessage(method, Url + path) { Content = body is null ? null : JsonContent.Create(body, options: JsonSerializerOptions.Default) });
 
-    /// <summary>Creates a mapping and waits until it is enabled; gives its UUID.</summary>
-    public async Task<string> MapAsync(string function, object settings, string position = "TRIM_HORIZON")
+    /// <summary>Creates a mapping, of the fake stream unless another is named, and waits until it is enabled; gives its UUID.</summary>
+    public async Task<string> MapAsync(string function, object settings, string position = "TRIM_HORIZON", string streamArn = FakeAws.StreamArn)
     {
         var body = JsonSerializer.SerializeToNode(settings)!.AsObject();
-        body["EventSourceArn"] = FakeAws.StreamArn;
+        body["EventSourceArn"] = streamArn;
         body["FunctionName"] = function;
         body["StartingPosition"] = position;
         using var answer = await SendAsync(HttpMethod.Post, "/2015-03-31/event-source-mappings/", body);

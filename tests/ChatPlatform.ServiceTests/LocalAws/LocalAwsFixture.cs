@@ -35,8 +35,10 @@ public sealed class RunningLocalAws : IAsyncDisposable
 
     public IAmazonDynamoDB DynamoDb { get; }
 
-    public static async Task<RunningLocalAws> StartAsync(string? dataPath, IReadOnlyDictionary<string, string?>? settings = null)
+    /// <param name="survivesFileSizeLimit">Whether a write beyond a limit of <c>prlimit --fsize</c> fails with an error (EFBIG), as on a full disk, instead of ending the process.</param>
+    public static async Task<RunningLocalAws> StartAsync(string? dataPath, IReadOnlyDictionary<string, string?>? settings = null, bool survivesFileSizeLimit = false)
     {
+        const string project = "services/local/ChatPlatform.LocalAws";
         var port = ServiceProcess.FreePort();
         var environment = new Dictionary<string, string?>(settings ?? new Dictionary<string, string?>())
         {
@@ -44,7 +46,11 @@ public sealed class RunningLocalAws : IAsyncDisposable
             ["DataPath"] = dataPath,
             ["DynamoDb__TimeToLiveSweep"] = "00:00:00.200",
         };
-        var running = new RunningLocalAws(ServiceProcess.StartService("services/local/ChatPlatform.LocalAws", environment), port);
+        // What a shell ignores, the program it becomes ignores too (execve(2)).
+        var process = survivesFileSizeLimit
+            ? ServiceProcess.StartProgram("LocalAws", "sh", ["-c", "trap '' XFSZ; exec dotnet \"$0\"", ServiceProcess.AssemblyOf(project)], environment)
+            : ServiceProcess.StartService(project, environment);
+        var running = new RunningLocalAws(process, port);
         await running.Process.WaitForHealthAsync($"{running.Url}/health");
         return running;
     }

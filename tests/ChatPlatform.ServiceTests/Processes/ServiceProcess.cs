@@ -58,9 +58,12 @@ public sealed class ServiceProcess : IAsyncDisposable
     public static ServiceProcess StartService(string projectFolder, IReadOnlyDictionary<string, string?> environment, params string[] arguments)
     {
         var name = Path.GetFileName(projectFolder);
-        var assembly = Path.Combine(RepositoryRoot, projectFolder, "bin", Metadata("Configuration"), "net10.0", name + ".dll");
-        return StartProgram(name, "dotnet", [assembly, .. arguments], new Dictionary<string, string?>(environment) { ["DOTNET_ENVIRONMENT"] = "Development" });
+        return StartProgram(name, "dotnet", [AssemblyOf(projectFolder), .. arguments], new Dictionary<string, string?>(environment) { ["DOTNET_ENVIRONMENT"] = "Development" });
     }
+
+    /// <summary>A service's own build output, for <c>dotnet</c> to run.</summary>
+    public static string AssemblyOf(string projectFolder) =>
+        Path.Combine(RepositoryRoot, projectFolder, "bin", Metadata("Configuration"), "net10.0", Path.GetFileName(projectFolder) + ".dll");
 
     /// <summary>Starts any program; on Linux the kernel ends it when this process dies.</summary>
     public static ServiceProcess StartProgram(string name, string command, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string?>? environment = null)

@@ -282,6 +282,77 @@ public sealed class RoomSequencerTests : IAsyncDisposable
         _observer.Seqs.ShouldBe([1]);
     }
 
+    [Fact]
+    public async Task What_a_crashed_server_committed_and_did_not_append_the_next_one_appends_before_its_own()
+    {
+        var dying = new RecordedEvents { Gate = new TaskCompletionSource() };
+        var dead = Server(events: dying);
+        var unanswered = dead.CommitAsync(Send("a"));
+        await UntilAsync(() => _store.Log.Count == 1);
+
+        await Server().CommitAsync(Send("b"));
+
+        unanswered.IsCompleted.ShouldBeFalse();
+        _events.Seqs.ShouldBe([1, 2]);
+        dying.Gate.SetResult();
+    }
+
+    [Fact]
+    public async Task A_sweep_appends_what_a_crashed_server_owes_the_rooms_creation_included_and_takes_the_room_off()
+    {
+        _store.Row = _store.Row with { SpooledSeq = -1 };
+        var dying = new RecordedEvents { Gate = new TaskCompletionSource() };
+        var dead = Server(events: dying);
+        var unanswered = dead.CommitAsync(Send("a"));
+        await UntilAsync(() => dead.IsRunning(Room));
+        // Its first act is to append the creation's event, and there it dies.
+        var sweeper = Server();
+
+        await sweeper.RecoverAsync(Room);
+
+        _events.Seqs.ShouldBe([0]);
+        _store.Row.SpooledSeq.ShouldBe(0);
+        _store.IsListed.ShouldBeFalse();
+        sweeper.IsRunning(Room).ShouldBeFalse();
+        dying.Gate.SetResult();
+        (await unanswered).Entry.Seq.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_room_put_down_owes_nothing_and_the_mark_costs_a_busy_room_no_call()
+    {
+        var server = Server(new SequencerOptions { IdleLimit = TimeSpan.FromMilliseconds(50) });
+        for (var i = 0; i < 20; i++)
+            await server.CommitAsync(Send($"c{i}"));
+        _store.IsListed.ShouldBeTrue();
+        _store.Row.SpooledSeq.ShouldBe(19);
+
+        await UntilAsync(() => !_store.IsListed);
+        await Server().CommitAsync(Send("later"));
+
+        _store.Row.SpooledSeq.ShouldBe(20);
+        _store.Recoveries.ShouldBe(0);
+        _events.Seqs.ShouldBe(Enumerable.Range(1, 21).Select(seq => (long)seq));
+    }
+
+    [Fact]
+    public async Task A_join_that_would_overfill_the_room_is_refused_and_its_neighbours_are_not()
+    {
+        _store.Row = _store.Row with { MemberCount = 998 };
+        var server = Server();
+        _store.Hold();
+        var first = server.CommitAsync(Send("first"));
+        await _store.WaitForTryAsync();
+        var joins = new[] { 1, 2, 1 }.Select((count, i) => server.CommitAsync(Send($"join {i}", members: count))).ToList();
+        _store.Release();
+
+        await first;
+        await joins[0];
+        (await Should.ThrowAsync<ChatException>(joins[1])).Code.ShouldBe("too_many_members");
+        await joins[2];
+        _store.Row.MemberCount.ShouldBe(1_000);
+    }
+
     private static async Task UntilAsync(Func<bool> holds)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
@@ -298,19 +369,20 @@ public sealed class RoomSequencerTests : IAsyncDisposable
         }
     }
 
-    private RoomSequencers Server(SequencerOptions? options = null)
+    private RoomSequencers Server(SequencerOptions? options = null, IEntryEvents? events = null)
     {
-        var server = new RoomSequencers(_store, _events, _observer, Options.Create(options ?? new SequencerOptions()), TimeProvider.System, NullLogger<RoomSequencers>.Instance);
+        var server = new RoomSequencers(_store, events ?? _events, _observer, Options.Create(options ?? new SequencerOptions()), TimeProvider.System, NullLogger<RoomSequencers>.Instance);
         _servers.Add(server);
         return server;
     }
 
-    private static RoomChange Send(string id, int bytes = 500, bool refuse = false, string room = Room) => new()
+    private static RoomChange Send(string id, int bytes = 500, bool refuse = false, string room = Room, int members = 0) => new()
     {
         RoomId = room,
         ActorId = "u1",
         DedupeId = id,
         IsMessage = true,
+        MembersDelta = members,
         EstimatedBytes = bytes,
         WhenRefused = Refusals.MessageDeleted,
         Title = refuse ? ScriptedStore.RefusedMark : null,
@@ -339,6 +411,12 @@ public sealed class RoomSequencerTests : IAsyncDisposable
             if (Interlocked.Decrement(ref _refusals) >= 0)
                 throw new EventSpoolFullException(new IOException("full"));
             Seqs.Enqueue(entry.Seq);
+        }
+
+        public async ValueTask RoomCreatedAsync(RoomRow room, IReadOnlyList<string> memberIds, CancellationToken cancellationToken)
+        {
+            await Gate.Task.WaitAsync(cancellationToken);
+            Seqs.Enqueue(0);
         }
 
         private static TaskCompletionSource Opened()
@@ -378,6 +456,12 @@ public sealed class RoomSequencerTests : IAsyncDisposable
 
         public int LargestCommit { get; private set; }
 
+        /// <summary>How often events were read from the log.</summary>
+        public int Recoveries { get; private set; }
+
+        /// <summary>Whether the outbox has the room.</summary>
+        public bool IsListed { get; private set; }
+
         public OutcomeScript Script { get; } = new();
 
         public void Hold() => _gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -406,6 +490,7 @@ public sealed class RoomSequencerTests : IAsyncDisposable
                 if (happens && !moved && duplicates.Count == 0 && refused.Count == 0)
                 {
                     Row = plan.After;
+                    IsListed |= plan.IsListing;
                     Log.AddRange(plan.Entries);
                     for (var i = 0; i < plan.Changes.Count; i++)
                         _dedupe[plan.Changes[i].DedupeId] = plan.Entries[i];
@@ -425,6 +510,29 @@ public sealed class RoomSequencerTests : IAsyncDisposable
         {
             lock (_lock)
                 return Task.FromResult(_dedupe.GetValueOrDefault(dedupeId));
+        }
+
+        public Task<List<Entry>> ListAfterAsync(string roomId, long after, int limit, CancellationToken cancellationToken)
+        {
+            lock (_lock)
+            {
+                Recoveries++;
+                return Task.FromResult(Log.Where(entry => entry.Seq > after).Take(limit).ToList());
+            }
+        }
+
+        public Task<IReadOnlyList<string>> ListFoundersAsync(RoomRow room, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<string>>(["u1"]);
+
+        public Task<bool> TrySettleOutboxAsync(string roomId, long seq, CancellationToken cancellationToken)
+        {
+            lock (_lock)
+            {
+                if (Row.LastSeq != seq)
+                    return Task.FromResult(false);
+                Row = Row with { SpooledSeq = seq };
+                IsListed = false;
+                return Task.FromResult(true);
+            }
         }
 
         private static List<int> Indexes(CommitPlan plan, Func<RoomChange, bool> condition) =>

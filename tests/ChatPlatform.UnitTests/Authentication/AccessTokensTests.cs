@@ -18,7 +18,7 @@ public sealed class AccessTokensTests
 
         var token = (await tokens.ValidateAsync(text))!;
         token.Identity.Name.ShouldBe("u1");
-        token.RefusedFrom.ShouldBe(expiresAt + AccessTokens.ClockSkew);
+        token.RefusedFrom.ShouldBe(expiresAt + TimeSpan.FromSeconds(30));
         _time.Advance(TimeSpan.FromMinutes(5) + TimeSpan.FromSeconds(29));
         (await tokens.ValidateAsync(text)).ShouldNotBeNull();
         _time.Advance(TimeSpan.FromSeconds(1));

@@ -66,6 +66,7 @@ internal static class EntryItems
             map.Text("clientMessageId"),
             map.Time("createdAt"))
         {
+            Attachments = map.TryGetValue("attachments", out var attachments) ? attachments.L.Select(attachment => ToAttachment(attachment.M)).ToList() : [],
             Payload = map.TextOrNull("payload") is { } payload ? JsonElement.Parse(payload) : null,
             EditedAt = map.TimeOrNull("editedAt"),
             DeletedAt = map.TimeOrNull("deletedAt"),
@@ -101,8 +102,26 @@ internal static class EntryItems
             map["text"] = Attributes.S(message.Text);
         if (message.Payload is { } payload)
             map["payload"] = Attributes.S(payload.GetRawText());
+        if (message.Attachments.Count > 0)
+            map["attachments"] = new AttributeValue { L = message.Attachments.Select(attachment => new AttributeValue { M = ToMap(attachment) }).ToList() };
         return map;
     }
+
+    private static Dictionary<string, AttributeValue> ToMap(MessageAttachment attachment)
+    {
+        var map = new Dictionary<string, AttributeValue>
+        {
+            ["attachmentId"] = Attributes.S(attachment.AttachmentId),
+            ["contentType"] = Attributes.S(attachment.ContentType),
+            ["size"] = Attributes.N(attachment.Size),
+        };
+        if (attachment.FileName is not null)
+            map["fileName"] = Attributes.S(attachment.FileName);
+        return map;
+    }
+
+    private static MessageAttachment ToAttachment(IReadOnlyDictionary<string, AttributeValue> map) =>
+        new(map.Text("attachmentId"), map.Text("contentType"), map.Number("size")) { FileName = map.TextOrNull("fileName") };
 
     private static List<Reaction> ToReactions(IEnumerable<string> elements, string? readerId) =>
         elements.Select(element => (Emoji: element[..element.IndexOf(' ')], UserId: element[(element.IndexOf(' ') + 1)..]))

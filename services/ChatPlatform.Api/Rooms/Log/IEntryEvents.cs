@@ -14,4 +14,8 @@ internal interface IEntryEvents
     /// </summary>
     /// <exception cref="Events.EventSpoolFullException">It cannot be kept at the moment; worth another try.</exception>
     ValueTask EntryCommittedAsync(Entry entry, CancellationToken cancellationToken);
+
+    /// <summary>The same for a room's creation, which is no entry and comes before all of them.</summary>
+    /// <exception cref="Events.EventSpoolFullException">It cannot be kept at the moment; worth another try.</exception>
+    ValueTask RoomCreatedAsync(RoomRow room, IReadOnlyList<string> memberIds, CancellationToken cancellationToken);
 }

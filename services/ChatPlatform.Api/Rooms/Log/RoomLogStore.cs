@@ -39,8 +39,9 @@ internal sealed record CommitResult(CommitOutcome Outcome, bool RoomMoved, IRead
 /// <param name="Changes">The changes.</param>
 /// <param name="Entries">Their entries, by the same index.</param>
 /// <param name="Positions">Their positions, by the same index.</param>
+/// <param name="IsListing">The room is to be listed in the outbox with it.</param>
 internal sealed record CommitPlan(
-    RoomRow Before, RoomRow After, IReadOnlyList<RoomChange> Changes, IReadOnlyList<Entry> Entries, IReadOnlyList<LogPosition> Positions);
+    RoomRow Before, RoomRow After, IReadOnlyList<RoomChange> Changes, IReadOnlyList<Entry> Entries, IReadOnlyList<LogPosition> Positions, bool IsListing);
 
 /// <summary>What the sequencer needs of the store.</summary>
 internal interface IRoomLogStore
@@ -52,10 +53,19 @@ internal interface IRoomLogStore
 
     /// <summary>The entry that an earlier try of the same change stored, or null.</summary>
     Task<Entry?> FindByDedupeAsync(string roomId, string actorId, string dedupeId, CancellationToken cancellationToken);
+
+    /// <summary>Up to <paramref name="limit"/> entries after a seq, in order.</summary>
+    Task<List<Entry>> ListAfterAsync(string roomId, long after, int limit, CancellationToken cancellationToken);
+
+    /// <summary>Who was in the room from its creation on and still is.</summary>
+    Task<IReadOnlyList<string>> ListFoundersAsync(RoomRow room, CancellationToken cancellationToken);
+
+    /// <summary>Notes that no event up to <paramref name="seq"/> is owed and takes the room off the outbox, unless it has later entries.</summary>
+    Task<bool> TrySettleOutboxAsync(string roomId, long seq, CancellationToken cancellationToken);
 }
 
 /// <summary>The room log in DynamoDB. Thread-safe.</summary>
-internal sealed class RoomLogStore(IAmazonDynamoDB dynamo, RoomStore rooms, TimeProvider time) : IRoomLogStore
+internal sealed class RoomLogStore(IAmazonDynamoDB dynamo, RoomStore rooms, RoomOutbox outbox, TimeProvider time) : IRoomLogStore
 {
     /// <summary>How long a retry of a send finds the first message (contracts §2).</summary>
     public static readonly TimeSpan DedupeLifetime = TimeSpan.FromHours(24);
@@ -69,6 +79,13 @@ internal sealed class RoomLogStore(IAmazonDynamoDB dynamo, RoomStore rooms, Time
         // owners[i] says whose item i is: -1 the room row, 2k the dedupe record of change k, 2k+1 anything else of change k.
         List<int> owners = [-1];
         List<TransactWriteItem> items = [UpdateRoom(plan)];
+        if (plan.IsListing)
+        {
+            // Without a condition: it never is what a transaction fails on.
+            items.Add(outbox.Add(plan.After.RoomId));
+            owners.Add(-1);
+        }
+
         var expiresAt = (time.GetUtcNow() + DedupeLifetime).ToUnixTimeSeconds();
         for (var i = 0; i < plan.Changes.Count; i++)
         {
@@ -124,6 +141,14 @@ internal sealed class RoomLogStore(IAmazonDynamoDB dynamo, RoomStore rooms, Time
             new GetItemRequest { TableName = ChatTables.Users.Name, Key = DedupeKey(roomId, actorId, dedupeId), ConsistentRead = true }, cancellationToken);
         return dedupe.Item is { Count: > 0 } item ? await FindEntryAsync(roomId, item.Number("seq"), actorId, cancellationToken) : null;
     }
+
+    public Task<List<Entry>> ListAfterAsync(string roomId, long after, int limit, CancellationToken cancellationToken) =>
+        ListAfterAsync(roomId, after, limit, readerId: null, cancellationToken);
+
+    public async Task<IReadOnlyList<string>> ListFoundersAsync(RoomRow room, CancellationToken cancellationToken) =>
+        [.. (await rooms.ListMembersAsync(room.RoomId, cancellationToken)).Where(member => member.JoinedAt <= room.CreatedAt).Select(member => member.UserId)];
+
+    public Task<bool> TrySettleOutboxAsync(string roomId, long seq, CancellationToken cancellationToken) => outbox.TryRemoveAsync(roomId, seq, cancellationToken);
 
     /// <summary>One entry, or null; strongly consistent.</summary>
     public async Task<Entry?> FindEntryAsync(string roomId, long seq, string? readerId, CancellationToken cancellationToken) =>
@@ -202,7 +227,8 @@ internal sealed class RoomLogStore(IAmazonDynamoDB dynamo, RoomStore rooms, Time
             Key = RoomStore.RoomKey(after.RoomId),
             ConditionExpression = "lastSeq = :was",
             UpdateExpression =
-                "SET lastSeq = :seq, messageCount = :messages, lastMessageSeq = :lastMessage, memberCount = :members, memberVersion = :version, activeAt = :at",
+                "SET lastSeq = :seq, messageCount = :messages, lastMessageSeq = :lastMessage, memberCount = :members, memberVersion = :version, activeAt = :at, "
+                + "spooledSeq = :spooled, isLarge = :large",
             ExpressionAttributeValues = new()
             {
                 [":was"] = Attributes.N(plan.Before.LastSeq),
@@ -212,6 +238,8 @@ internal sealed class RoomLogStore(IAmazonDynamoDB dynamo, RoomStore rooms, Time
                 [":members"] = Attributes.N(after.MemberCount),
                 [":version"] = Attributes.N(after.MemberVersion),
                 [":at"] = Attributes.Time(after.ActiveAt),
+                [":spooled"] = Attributes.N(after.SpooledSeq),
+                [":large"] = Attributes.Bool(after.IsLarge),
             },
         };
         if (after.Title is not null && after.Title != plan.Before.Title)

@@ -25,14 +25,30 @@ internal interface IRoomCommitObserver
 /// meets the dedupe record and appends the event again under the same id; consumers tell by it. A full spool refuses changes before the commit. If it fills up after one, the
 /// stored change waits for room, as does the room behind it, for at most <see cref="SequencerOptions.EventDeadline"/>; then its caller is told 503, for whom a retry is right
 /// as well. No change is ever answered as done whose event could be lost.
+/// <para>
+/// Nor is an event of a change whose caller was never answered: each commit writes into the room row up to where events were on disk before it (<see cref="RoomRow.SpooledSeq"/>), at no
+/// further cost, and the next sequencer of the room, here or elsewhere, appends what lies between that mark and the log's end, from the log. One that ends puts the mark at the
+/// log's end and takes the room off the <see cref="RoomOutbox"/>. While two servers commit to one room, each leaves the other's entries to it for <see cref="Overdue"/> and
+/// appends them then.
+/// </para>
 /// </remarks>
 internal sealed partial class RoomSequencer(
-    string roomId, IRoomLogStore store, IEntryEvents events, IRoomCommitObserver observer, SequencerOptions options, TimeProvider time, ILogger logger)
+    string roomId,
+    IRoomLogStore store,
+    IEntryEvents events,
+    IRoomCommitObserver observer,
+    SequencerOptions options,
+    TimeProvider time,
+    ILogger logger,
+    RoomRow? created = null,
+    bool isRecovery = false)
 {
     private const int MaxTransactionItems = 100;
-    private const int MaxSettleTries = 20;
-    private static readonly TimeSpan SettleRetry = TimeSpan.FromSeconds(1);
+    private const int RecoveryPage = 100;
     private static readonly TimeSpan EventRetry = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>After this long an event that should have been appended by whoever committed its entry is appended here too.</summary>
+    private static readonly TimeSpan Overdue = TimeSpan.FromSeconds(10);
 
     // Below the 4 MB that a transaction may hold, to leave room for what the estimate misses.
     private const int MaxTransactionBytes = 3_000_000;
@@ -43,11 +59,20 @@ internal sealed partial class RoomSequencer(
     private int _closed;
 
     // Only the loop touches these.
-    private RoomRow? _room;
+    private RoomRow? _room = created;
     private RoomChange? _next;
 
-    // Changes of commits that gave no answer: whether they were stored, and so have to be told to the members, is still to be found out.
+    // Changes of commits that gave no answer: those that were stored after all are still to be told to the members.
     private readonly HashSet<RoomChange> _unsure = [];
+
+    /// <summary>Events up to here are on disk, as far as is known here.</summary>
+    private long _spooled = created?.SpooledSeq ?? long.MinValue;
+
+    /// <summary>True while the outbox surely lists the room.</summary>
+    private bool _isListed = created is not null;
+
+    /// <summary>Since when events are owed that others should have appended.</summary>
+    private long? _owedSince;
 
     /// <summary>True when the sequencer takes no more changes: ask for another one.</summary>
     public bool IsClosed => Volatile.Read(ref _closed) != 0;
@@ -67,11 +92,16 @@ internal sealed partial class RoomSequencer(
     {
         try
         {
-            while (_next is not null || await WaitAsync(stop))
+            if (isRecovery)
             {
-                await CommitAsync(TakeBatch(), stop);
-                await SettleUnsureAsync(stop);
+                await LoadAsync(stop);
+                // Nobody waits: what comes until the next line is still committed.
+                Close();
             }
+
+            while (_next is not null || await WaitAsync(stop))
+                await CommitAsync(TakeBatch(), stop);
+            await SettleAsync(stop);
         }
         finally
         {
@@ -103,7 +133,8 @@ internal sealed partial class RoomSequencer(
     {
         List<RoomChange> batch = [];
         HashSet<string> touched = new(StringComparer.Ordinal);
-        var items = 1;
+        // The room row, and perhaps its place in the outbox.
+        var items = 2;
         var bytes = 0;
         while (batch.Count < options.CommitSize && (_next is not null || _waiting.Reader.TryRead(out _next)))
         {
@@ -136,8 +167,13 @@ internal sealed partial class RoomSequencer(
                 // An unanswered try may have been stored: that is settled first, full or not.
                 if (failures == 0 && events.IsFull)
                     throw Refusals.EventsFull();
-                _room ??= await store.FindRoomAsync(roomId, stop) ?? throw Refusals.RoomNotFound();
-                var plan = Plan(_room, batch);
+                var room = _room ?? await LoadAsync(stop);
+                if (_owedSince is { } since && time.GetElapsedTime(since) >= Overdue)
+                    await RecoverAsync(room, stop);
+                RefuseTooManyMembers(room, batch);
+                if (batch.Count == 0)
+                    return;
+                var plan = Plan(room, batch);
                 var result = await store.TryCommitAsync(plan, stop);
                 switch (result.Outcome)
                 {
@@ -151,7 +187,7 @@ internal sealed partial class RoomSequencer(
                         ApiTelemetry.CommitConflicts.Add(1);
                         if (result.RoomMoved)
                             _room = null;
-                        await SettleAsync(batch, result, stop);
+                        await AnswerSettledAsync(batch, result, stop);
                         break;
                     default:
                         // Whether an unanswered commit happened, the dedupe records of the next try tell.
@@ -174,9 +210,98 @@ internal sealed partial class RoomSequencer(
                 Log.CommitFailed(logger, roomId, error);
             foreach (var change in batch)
                 change.Refuse(error is OperationCanceledException ? Refusals.Unavailable() : error);
+            // If they were stored, they are told when what is owed is recovered.
+            _unsure.ExceptWith(batch);
             if (stop.IsCancellationRequested)
                 throw;
         }
+    }
+
+    /// <summary>Reads the room. What was owed before this sequencer's first commit is appended now, so that events keep the order of the log; later, others may be about to.</summary>
+    private async Task<RoomRow> LoadAsync(CancellationToken stop)
+    {
+        var isFirst = _spooled == long.MinValue;
+        var room = await store.FindRoomAsync(roomId, stop) ?? throw Refusals.RoomNotFound();
+        _room = room;
+        _spooled = Math.Max(_spooled, room.SpooledSeq);
+        // Whoever committed meanwhile may have ended since and have taken the room off.
+        _isListed = isRecovery && isFirst;
+        if (_spooled >= room.LastSeq)
+            _owedSince = null;
+        else if (isFirst)
+            await RecoverAsync(room, stop);
+        else
+            _owedSince ??= time.GetTimestamp();
+        return room;
+    }
+
+    /// <summary>Appends the events between the mark and the log's end. When they cannot be kept they stay owed.</summary>
+    private async Task RecoverAsync(RoomRow room, CancellationToken stop)
+    {
+        var from = _spooled;
+        try
+        {
+            if (_spooled < 0)
+            {
+                await events.RoomCreatedAsync(room, await store.ListFoundersAsync(room, stop), stop);
+                _spooled = 0;
+            }
+
+            while (_spooled < room.LastSeq)
+            {
+                var page = await store.ListAfterAsync(roomId, _spooled, RecoveryPage, stop);
+                if (page.Count == 0)
+                    break;
+                await AppendEventsAsync(page, stop);
+                // Nor is it known whether the members were told of them; twice does no harm.
+                await observer.CommittedAsync(new RoomCommit(room, page, page.Select(_ => default(ActivityContext)).ToList()), stop);
+                _spooled = page[^1].Seq;
+            }
+
+            _owedSince = null;
+            Log.EventsRecovered(logger, roomId, from, _spooled);
+        }
+        catch (EventSpoolFullException error)
+        {
+            _owedSince = time.GetTimestamp();
+            Log.EventsDelayed(logger, roomId, _spooled + 1, room.LastSeq, error.Message);
+        }
+    }
+
+    /// <summary>Leaves the room with nothing owed, where that is so.</summary>
+    private async Task SettleAsync(CancellationToken stop)
+    {
+        if (_room is not { } room || !(_isListed || _owedSince is not null))
+            return;
+        try
+        {
+            if (_spooled < room.LastSeq)
+                await RecoverAsync(room, stop);
+            if (_spooled >= room.LastSeq)
+                await store.TrySettleOutboxAsync(roomId, room.LastSeq, stop);
+        }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            // The room stays listed, and the mark where it is: whoever takes the room up next appends some events again.
+            Log.NotSettled(logger, roomId, error.Message);
+        }
+    }
+
+    /// <summary>Callers look before they join somebody; here, where joins come one after the other, the limit holds.</summary>
+    private static void RefuseTooManyMembers(RoomRow room, List<RoomChange> batch)
+    {
+        var count = room.MemberCount;
+        batch.RemoveAll(change =>
+        {
+            if (change.MembersDelta > 0 && count + change.MembersDelta > ChatRooms.MaxMembers)
+            {
+                change.Refuse(Refusals.TooManyMembers(ChatRooms.MaxMembers));
+                return true;
+            }
+
+            count += change.MembersDelta;
+            return false;
+        });
     }
 
     private CommitPlan Plan(RoomRow room, List<RoomChange> batch)
@@ -185,7 +310,7 @@ internal sealed partial class RoomSequencer(
         now = new DateTimeOffset(now.Ticks - (now.Ticks % TimeSpan.TicksPerMillisecond), TimeSpan.Zero);
         // Clocks of two servers differ; the log's times never go back.
         var at = now > room.ActiveAt ? now : room.ActiveAt;
-        var after = room with { ActiveAt = at };
+        var after = room with { ActiveAt = at, SpooledSeq = Math.Min(_spooled, room.LastSeq) };
         List<Entry> entries = [];
         List<LogPosition> positions = [];
         foreach (var change in batch)
@@ -198,28 +323,33 @@ internal sealed partial class RoomSequencer(
                 MemberCount = after.MemberCount + change.MembersDelta,
                 MemberVersion = after.MemberVersion + (change.MembersDelta != 0 ? 1 : 0),
                 Title = change.Title ?? after.Title,
+                IsLarge = after.IsLarge || after.MemberCount + change.MembersDelta > RoomActivity.SmallRoom,
             };
             var position = new LogPosition(after.LastSeq, after.MessageCount, at, room);
             positions.Add(position);
             entries.Add(change.ToEntry(position));
         }
 
-        return new CommitPlan(room, after, [.. batch], entries, positions);
+        return new CommitPlan(room, after, [.. batch], entries, positions, IsListing: !_isListed);
     }
 
     private async Task FinishAsync(CommitPlan plan, CancellationToken stop)
     {
         _room = plan.After;
         _unsure.ExceptWith(plan.Changes);
+        _isListed = true;
         try
         {
             await AppendEventsAsync(plan.Entries, stop);
+            if (_spooled >= plan.Before.LastSeq)
+                _spooled = plan.After.LastSeq;
             for (var i = 0; i < plan.Changes.Count; i++)
                 plan.Changes[i].Complete(new CommittedChange(plan.Entries[i], IsNew: true));
         }
         catch (Exception error) when (error is EventSpoolFullException or OperationCanceledException)
         {
-            // Stored, and told to the members below; the caller's retry appends the event.
+            // Stored, and told to the members below; the caller's retry appends the event, or this sequencer does when it is overdue.
+            _owedSince ??= time.GetTimestamp();
             Log.EventsDelayed(logger, roomId, plan.Entries[0].Seq, plan.After.LastSeq, error.Message);
             foreach (var change in plan.Changes)
                 change.Refuse(Refusals.Unavailable());
@@ -250,7 +380,7 @@ internal sealed partial class RoomSequencer(
     }
 
     /// <summary>Answers those that need no commit any more and takes them out of the batch.</summary>
-    private async Task SettleAsync(List<RoomChange> batch, CommitResult result, CancellationToken stop)
+    private async Task AnswerSettledAsync(List<RoomChange> batch, CommitResult result, CancellationToken stop)
     {
         List<RoomChange> settled = [];
         foreach (var index in result.Duplicates)
@@ -286,38 +416,6 @@ internal sealed partial class RoomSequencer(
         batch.RemoveAll(settled.Contains);
     }
 
-    /// <summary>Finds out about changes that were given up without an answer: one that was stored after all gets its event and is told to the members, as its caller's retry may never come.</summary>
-    private async Task SettleUnsureAsync(CancellationToken stop)
-    {
-        for (var tries = 1; _unsure.Count > 0; tries++)
-        {
-            try
-            {
-                foreach (var change in _unsure.ToList())
-                {
-                    var stored = await store.FindByDedupeAsync(roomId, change.ActorId, change.DedupeId, stop);
-                    _unsure.Remove(change);
-                    if (stored is null)
-                        continue;
-                    await AppendEventsAsync([stored], stop);
-                    await TellAsync(stored, change, stop);
-                }
-            }
-            catch (Exception error) when (!stop.IsCancellationRequested)
-            {
-                Log.StillUnsure(logger, roomId, _unsure.Count, error.Message);
-                // What waits goes first; a room that is quiet is given some more time.
-                if (tries == MaxSettleTries || _next is not null || _waiting.Reader.TryPeek(out _))
-                    break;
-                await Task.Delay(SettleRetry, time, stop);
-            }
-        }
-
-        // Bounded: what cannot be found out in so long is left to the callers' retries.
-        if (_unsure.Count > options.QueueLength)
-            _unsure.Clear();
-    }
-
     private async Task TellAsync(Entry entry, RoomChange change, CancellationToken stop)
     {
         _room ??= await store.FindRoomAsync(roomId, stop);
@@ -327,14 +425,17 @@ internal sealed partial class RoomSequencer(
 
     private static partial class Log
     {
-        [LoggerMessage(LogLevel.Warning, "Room {RoomId}: whether {Count} unanswered changes were stored is still unknown: {Reason}")]
-        public static partial void StillUnsure(ILogger logger, string roomId, int count, string reason);
-
         [LoggerMessage(LogLevel.Warning, "A commit to room {RoomId} ended {Outcome}; try {Try} follows.")]
         public static partial void CommitDelayed(ILogger logger, string roomId, CommitOutcome outcome, int @try);
 
         [LoggerMessage(LogLevel.Warning, "Room {RoomId}: events of entries {First} to {Last} could not be kept in time ({Reason}); the callers are asked to try again.")]
         public static partial void EventsDelayed(ILogger logger, string roomId, long first, long last, string reason);
+
+        [LoggerMessage(LogLevel.Information, "Room {RoomId}: events of entries after {From} up to {To} were appended from the log.")]
+        public static partial void EventsRecovered(ILogger logger, string roomId, long from, long to);
+
+        [LoggerMessage(LogLevel.Warning, "Room {RoomId} could not be taken off the outbox: {Reason}")]
+        public static partial void NotSettled(ILogger logger, string roomId, string reason);
 
         [LoggerMessage(LogLevel.Error, "Commits to room {RoomId} fail.")]
         public static partial void CommitFailed(ILogger logger, string roomId, Exception error);

@@ -31,6 +31,19 @@ internal sealed class RoomSequencers(
         }
     }
 
+    public bool IsRunning(string roomId) => _rooms.ContainsKey(roomId);
+
+    /// <summary>Takes up a room that was created here a moment ago, its event on disk, so that it is taken off the outbox when it falls idle.</summary>
+    public void Adopt(RoomRow created) => GetOrStart(created.RoomId, created);
+
+    /// <summary>Appends the events that a room owes and puts it down again. Ends when that is done, or given up with a warning in the log.</summary>
+    public async Task RecoverAsync(string roomId)
+    {
+        GetOrStart(roomId, isRecovery: true);
+        if (_rooms.TryGetValue(roomId, out var running))
+            await running.Loop;
+    }
+
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public async Task StopAsync(CancellationToken cancellationToken)
@@ -50,7 +63,7 @@ internal sealed class RoomSequencers(
 
     public void Dispose() => _stop.Dispose();
 
-    private RoomSequencer GetOrStart(string roomId)
+    private RoomSequencer GetOrStart(string roomId, RoomRow? created = null, bool isRecovery = false)
     {
         if (_rooms.TryGetValue(roomId, out var running) && !running.Sequencer.IsClosed)
             return running.Sequencer;
@@ -59,7 +72,7 @@ internal sealed class RoomSequencers(
         {
             if (_rooms.TryGetValue(roomId, out running) && !running.Sequencer.IsClosed)
                 return running.Sequencer;
-            var sequencer = new RoomSequencer(roomId, store, events, observer, options.Value, time, logger);
+            var sequencer = new RoomSequencer(roomId, store, events, observer, options.Value, time, logger, created, isRecovery);
             _rooms[roomId] = (sequencer, Task.Run(() => RunAsync(roomId, sequencer)));
             return sequencer;
         }
@@ -76,6 +89,11 @@ internal sealed class RoomSequencers(
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
             logger.LogDebug("The sequencer of room {RoomId} was stopped.", roomId);
+        }
+        catch (Exception error)
+        {
+            // Only taking a room up can fail here: a commit tells its callers. They, if any, were refused; the next one tries anew.
+            logger.LogWarning(error, "Room {RoomId} could not be taken up.", roomId);
         }
         finally
         {

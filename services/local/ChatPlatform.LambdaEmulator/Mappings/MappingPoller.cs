@@ -87,14 +87,20 @@ internal sealed partial class MappingPoller
             // Parent first: a child's records are later than all of its parent's. A parent that is listed no more has been trimmed.
             if (shard.ParentShardId is { Length: > 0 } parent && listed.Contains(parent) && checkpoints.GetValueOrDefault(parent) is not { Finished: true })
                 continue;
-            var checkpoint = checkpoints.GetValueOrDefault(shard.ShardId) ?? new ShardCheckpoint { ShardId = shard.ShardId };
+            if (!checkpoints.TryGetValue(shard.ShardId, out var checkpoint))
+            {
+                // Written before the first record is: when all earlier shards are gone one day, a restart must not take the mapping for a new one that begins at LATEST.
+                checkpoint = new ShardCheckpoint { ShardId = shard.ShardId };
+                _store.Save(_mapping.Uuid, checkpoint);
+            }
+
             var iterator = fresh.GetValueOrDefault(shard.ShardId).Iterator;
             var reader = new ShardReader(_mapping, checkpoint, iterator, _store, _functions, _streams, _options, _logger, _time, result => LastProcessingResult = result);
             _readers[shard.ShardId] = Task.Run(() => reader.RunAsync(_stop.Token));
         }
 
         Positioned = true;
-        foreach (var gone in checkpoints.Values.Where(c => c.Finished && !listed.Contains(c.ShardId)))
+        foreach (var gone in checkpoints.Values.Where(c => !listed.Contains(c.ShardId) && !_readers.ContainsKey(c.ShardId)))
             _store.DeleteCheckpoint(_mapping.Uuid, gone.ShardId);
 
         // A reader that ends has reached its shard's end, so there may be children; one that failed is started again from its checkpoint.

@@ -80,7 +80,7 @@ internal sealed partial class ShardReader(
 
     private async Task ReadAsync(Channel<List<StreamRecord>>[] lanes, CancellationToken cancellationToken)
     {
-        var iterator = latestIterator;
+        var (iterator, atLatest) = (latestIterator, latestIterator is not null);
         var last = checkpoint.SequenceNumber;
         var pause = options.RetryBackoff;
         var trimmed = false;
@@ -98,7 +98,7 @@ internal sealed partial class ShardReader(
             catch (ExpiredIteratorException)
             {
                 // After 15 minutes, e.g. when the function kept the lanes full for that long.
-                iterator = null;
+                (iterator, atLatest) = (null, false);
                 continue;
             }
             catch (TrimmedDataAccessException)
@@ -119,7 +119,7 @@ internal sealed partial class ShardReader(
             {
                 var written = _writer.Write(record);
                 // The creation time has whole seconds.
-                if (last is null && checkpoint.NotBefore is { } start && latestIterator is null && written.Created.ToUnixTimeSeconds() < start.ToUnixTimeSeconds())
+                if (last is null && checkpoint.NotBefore is { } start && !atLatest && written.Created.ToUnixTimeSeconds() < start.ToUnixTimeSeconds())
                     continue;
                 records.Add(written);
             }

@@ -16,6 +16,10 @@ internal static class DynamoDbErrors
 
     public static AwsException InvalidValue(string detail) => Validation(InvalidParameter + detail);
 
+    /// <summary>A key attribute's value is empty; <paramref name="where"/> names the key.</summary>
+    public static AwsException EmptyKey(AttributeType type, string where) => Validation("One or more parameter values are not valid. "
+        + $"The AttributeValue for a key attribute cannot contain an empty {(type == AttributeType.B ? "binary" : "string")} value. {where}");
+
     /// <summary>A member of the model that this program does not honour, or that the model does not have.</summary>
     public static AwsException NotHonoured(string operation, string parameter) =>
         Validation($"The parameter {parameter} of {operation} is not supported here.");
@@ -28,6 +32,13 @@ internal static class DynamoDbErrors
 
     public static AwsException IdempotentParameterMismatch() =>
         Error("IdempotentParameterMismatchException", "The request uses the same client token as a previous, but non-identical request.");
+
+    /// <summary>Operations on tables come too often; also what DynamoDB Streams answers where it names no error of its own.</summary>
+    public static AwsException Throttling() =>
+        new("ThrottlingException", "Rate exceeded") { Namespace = AwsException.FrameworkNamespace };
+
+    /// <summary>DynamoDB itself is at fault; the request may or may not have taken effect.</summary>
+    public static AwsException InternalError(string message) => new("InternalServerError", message, 500) { Namespace = Namespace };
 
     public static AwsException Error(string type, string message) => new(type, message) { Namespace = Namespace };
 }

@@ -67,7 +67,7 @@ internal sealed partial class DynamoStore
             if (number <= last)
                 continue;
             if (number != last + 1)
-                throw new InvalidOperationException($"{path} continues with frame {number} where {last + 1} is due: a segment is missing or damaged.");
+                throw new DataFolderException($"{path} continues with frame {number} where {last + 1} is due: a segment is missing or damaged.");
             Replay(frame);
             last = number;
         }
@@ -77,7 +77,7 @@ internal sealed partial class DynamoStore
 
         // A crash in the middle of a write leaves an end that nobody was told about. Anywhere else it is damage, and cutting would lose what was acknowledged.
         if (!isLast)
-            throw new InvalidOperationException($"{path} is damaged at byte {intact.Offset}, before later segments. Restore it from a copy, or delete the folder to start empty.");
+            throw new DataFolderException($"{path} is damaged at byte {intact.Offset}, before later segments. Restore it from a copy, or delete the folder to start empty.");
         LogCut(_log, path, file.Length - intact.Offset, intact.Offset);
         file.SetLength(intact.Offset);
         file.Flush(flushToDisk: true);
@@ -124,7 +124,7 @@ internal sealed partial class DynamoStore
                     _tokens[reader.Text()] = (reader.Block().ToArray(), reader.Int64());
                     break;
                 default:
-                    throw new InvalidOperationException($"The log holds a change of kind {(byte)kind}, which this program does not know.");
+                    throw new DataFolderException($"The log holds a change of kind {(byte)kind}, which this program does not know.");
             }
         }
     }
@@ -178,7 +178,7 @@ internal sealed partial class DynamoStore
         }
 
         if (!whole || intact.Offset != file.Length)
-            throw new InvalidOperationException($"{path} is damaged at byte {intact.Offset}. Restore it from a copy, or delete the folder to start empty.");
+            throw new DataFolderException($"{path} is damaged at byte {intact.Offset}. Restore it from a copy, or delete the folder to start empty.");
     }
 
     /// <summary>Under <see cref="Gate"/> (or before anybody else is there). Notes what there is, which is quick, and writes it beside the running store.</summary>
@@ -246,7 +246,7 @@ internal sealed partial class DynamoStore
                         File.Delete(old);
                 }
             }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            catch (Exception error) when (DataFolder.IsRefusal(error))
             {
                 // The log is still whole; the next threshold tries again.
                 LogNoSnapshot(_log, folder, error);

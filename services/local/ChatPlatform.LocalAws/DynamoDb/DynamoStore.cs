@@ -37,15 +37,19 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     private Task _snapshot = Task.CompletedTask;
 
     /// <summary>Reads what the data folder holds.</summary>
-    /// <exception cref="InvalidOperationException">The folder holds something damaged or of a newer format.</exception>
+    /// <exception cref="DataFolderException">The folder holds something damaged or of a newer format.</exception>
     public DynamoStore(DataFolder folder, IOptions<DynamoDbOptions> options, TimeProvider time, Meters meters, ILogger<DynamoStore> log)
     {
         (_options, _time, _log) = (options.Value, time, log);
         _folder = folder.Subfolder("dynamodb");
         if (_folder is not null)
+        {
             _wal = Recover(_folder, folder.Fsync);
-        meters.Meter.CreateObservableGauge("localaws.table.size", TableSizes, "By", "Billed size of a table's items.");
-        meters.Meter.CreateObservableGauge("localaws.stream.records", StreamRecords, "{record}", "Records a stream keeps.");
+            lock (Gate)
+                RenewShards();
+        }
+
+        CreateGauges(meters.Meter);
     }
 
     /// <summary>Guards tables and streams. Nothing slow may happen while it is held.</summary>
@@ -76,8 +80,12 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     /// Completes when everything that this process has told or may tell anybody is as safe as promised. Every answer waits for it, reads too: what a read saw must not
     /// be gone after a crash.
     /// </summary>
+    /// <param name="reading">
+    /// Whether it is the answer of a read of items or tables. While the disk refuses writes such a read goes on; it may then tell of the few changes that were under way when the
+    /// disk filled up, whose writers got an error.
+    /// </param>
     /// <exception cref="AwsException">InternalServerError: the disk does not take writes; the change may or may not be there later.</exception>
-    public async ValueTask WhenDurableAsync()
+    public async ValueTask WhenDurableAsync(bool reading = false)
     {
         if (_wal is null)
             return;
@@ -85,9 +93,14 @@ internal sealed partial class DynamoStore : IAsyncDisposable
         {
             await _wal.WaitAsync(_wal.Appended);
         }
-        catch (IOException error)
+        catch (IOException error) when (!reading)
         {
-            throw new AwsException("InternalServerError", error.Message, 500) { Namespace = DynamoDbErrors.Namespace };
+            throw DynamoDbErrors.InternalError(error.Message);
+        }
+        catch (IOException)
+        {
+            // The log says so itself, once for every attempt.
+            return;
         }
     }
 
@@ -156,34 +169,6 @@ internal sealed partial class DynamoStore : IAsyncDisposable
 
     public int NextTableNumber() => ++_lastTable;
 
-    /// <summary>Under <see cref="Gate"/>. A new stream with its shards, not yet stored.</summary>
-    public StreamDefinition NewStream(TableDefinition table, string viewType)
-    {
-        var number = ++_lastStream;
-        var now = Now;
-        var shards = Enumerable.Range(0, _options.ShardsPerStream)
-            .Select(i => new ShardDefinition($"shardId-{now.ToUnixTimeMilliseconds():D20}-{(number * 64) + i:x8}", null, _sequence + 1, null))
-            .ToList();
-        return new StreamDefinition
-        {
-            Number = number,
-            TableName = table.Name,
-            AttributeTypes = table.AttributeTypes,
-            Keys = table.Keys,
-            Label = now.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff", System.Globalization.CultureInfo.InvariantCulture),
-            ViewType = viewType,
-            CreatedAt = now,
-            Shards = shards,
-        };
-    }
-
-    /// <summary>The same stream with all its shards closed after what is in them.</summary>
-    public StreamDefinition Closed(StreamDefinition stream) => stream with
-    {
-        ClosedAt = Now,
-        Shards = [.. stream.Shards.Select(s => s.EndSequence is null ? s with { EndSequence = Math.Max(_sequence, s.StartSequence) } : s)],
-    };
-
     /// <summary>The sequence of the latest record of any stream. Under <see cref="Gate"/>.</summary>
     public long LastSequence => _sequence;
 
@@ -209,14 +194,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
                 if (changes.Count == batch)
                     continue;
 
-                var horizon = (Now - ChangeStream.Retention).ToUnixTimeMilliseconds();
-                foreach (var stream in _streams.Values.ToList())
-                {
-                    stream.Trim(horizon);
-                    if (stream.Definition.ClosedAt?.ToUnixTimeMilliseconds() < horizon)
-                        _streams.Remove(stream.Definition.Number);
-                }
-
+                RenewShards();
                 var forgotten = (Now - TokenLifetime).ToUnixTimeMilliseconds();
                 foreach (var token in _tokens.Where(t => t.Value.Time < forgotten).Select(t => t.Key).ToList())
                     _tokens.Remove(token);
@@ -240,7 +218,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
         }
         catch (IOException error)
         {
-            throw new AwsException("InternalServerError", error.Message, 500) { Namespace = DynamoDbErrors.Namespace };
+            throw DynamoDbErrors.InternalError(error.Message);
         }
 
         var time = Now.ToUnixTimeMilliseconds();
@@ -291,17 +269,5 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     {
         if (_tablesByNumber.Remove(number, out var table))
             _tables.Remove(table.Definition.Name);
-    }
-
-    private List<System.Diagnostics.Metrics.Measurement<long>> TableSizes()
-    {
-        lock (Gate)
-            return [.. _tables.Values.Select(t => new System.Diagnostics.Metrics.Measurement<long>(t.SizeBytes, new KeyValuePair<string, object?>("table", t.Definition.Name)))];
-    }
-
-    private List<System.Diagnostics.Metrics.Measurement<long>> StreamRecords()
-    {
-        lock (Gate)
-            return [.. _streams.Values.Select(s => new System.Diagnostics.Metrics.Measurement<long>(s.Count, new KeyValuePair<string, object?>("table", s.Definition.TableName)))];
     }
 }

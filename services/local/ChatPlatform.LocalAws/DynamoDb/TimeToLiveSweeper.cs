@@ -2,7 +2,7 @@ using Microsoft.Extensions.Options;
 
 namespace ChatPlatform.LocalAws.DynamoDb;
 
-/// <summary>Deletes expired items and forgets what has outlived its retention, every <see cref="DynamoDbOptions.TimeToLiveSweep"/>.</summary>
+/// <summary>Deletes expired items, closes shards that are old enough and forgets what has outlived its retention, every <see cref="DynamoDbOptions.TimeToLiveSweep"/>.</summary>
 internal sealed partial class TimeToLiveSweeper(DynamoStore store, IOptions<DynamoDbOptions> options, TimeProvider time, ILogger<TimeToLiveSweeper> log) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

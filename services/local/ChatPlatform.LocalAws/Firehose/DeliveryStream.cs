@@ -3,6 +3,7 @@ using System.Text;
 using System.Threading.Channels;
 using ChatPlatform.LocalAws.Protocol;
 using ChatPlatform.LocalAws.S3.Objects;
+using ChatPlatform.LocalAws.Storage;
 
 namespace ChatPlatform.LocalAws.Firehose;
 
@@ -115,7 +116,7 @@ internal sealed partial class DeliveryStream
                         Seal();
                 }
             }
-            catch (IOException failure)
+            catch (Exception failure) when (DataFolder.IsRefusal(failure))
             {
                 LogBufferFailed(_context.Log, _settings.Name, failure);
                 error = new FirehoseException("ServiceUnavailableException", "The service is unavailable. Back off and retry the operation.", 503);

@@ -6,53 +6,57 @@ using ChatPlatform.LocalAws.Protocol;
 namespace ChatPlatform.LocalAws.Firehose;
 
 /// <summary>Amazon Data Firehose's API (https://docs.aws.amazon.com/firehose/latest/APIReference/API_Operations.html). Thread-safe.</summary>
-internal sealed class FirehoseService(DeliveryStreams streams) : IAwsJsonService
+internal sealed class FirehoseService : IAwsJsonService
 {
     private const int MaxRecords = 500;
     private const int MaxBatchBytes = 4 * 1024 * 1024;
     private const string DestinationId = "destinationId-000000000001";
 
+    private readonly DeliveryStreams _streams;
+    private readonly OperationTable<Func<JsonInput, Utf8JsonWriter, CancellationToken, Task>> _operations;
+
+    public FirehoseService(DeliveryStreams streams)
+    {
+        _streams = streams;
+        _operations = new(
+            new("CreateDeliveryStream", CreateAsync, "DeliveryStreamName", "DeliveryStreamType", "ExtendedS3DestinationConfiguration"),
+            new("DescribeDeliveryStream", Now(Describe), "DeliveryStreamName", "Limit", "ExclusiveStartDestinationId"),
+            new("ListDeliveryStreams", Now(List), "Limit", "DeliveryStreamType", "ExclusiveStartDeliveryStreamName"),
+            new("DeleteDeliveryStream", DeleteAsync, "DeliveryStreamName", "AllowForceDelete"),
+            new("UpdateDestination", Now(Update), "DeliveryStreamName", "CurrentDeliveryStreamVersionId", "DestinationId",
+                "ExtendedS3DestinationUpdate"),
+            new("PutRecord", Now(Put), "DeliveryStreamName", "Record"),
+            new("PutRecordBatch", Now(PutBatch), "DeliveryStreamName", "Records"));
+    }
+
     public string TargetPrefix => "Firehose_20150804";
 
     public string Name => "firehose";
 
+    public string Title => "Firehose";
+
+    public string ResourceKind => "deliveryStream";
+
+    public IReadOnlyList<OperationDescription> Operations => _operations.Descriptions;
+
     public string ContentType => "application/x-amz-json-1.1";
+
+    /// <summary>Puts have an error of their own for it (https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecord.html), the others the common one.</summary>
+    public AwsException Throttling(string operation) =>
+        operation is "PutRecord" or "PutRecordBatch" ? FirehoseException.Throttled() : new FirehoseException("ThrottlingException", "Rate exceeded");
+
+    /// <summary>https://docs.aws.amazon.com/firehose/latest/APIReference/CommonErrors.html.</summary>
+    public AwsException InternalError() => new FirehoseException("InternalFailure", "The request processing has failed because of an unknown error.", 500);
 
     public async ValueTask HandleAsync(string operation, ReadOnlyMemory<byte> body, IBufferWriter<byte> answer, CancellationToken cancellationToken)
     {
+        var known = _operations.Get(TargetPrefix, operation);
         using var document = Parse(body);
         var input = JsonInput.Request(document.RootElement);
+        input.Allow(known.Parameters);
         await using var json = new Utf8JsonWriter(answer);
         json.WriteStartObject();
-        switch (operation)
-        {
-            case "CreateDeliveryStream":
-                await CreateAsync(input, json, cancellationToken);
-                break;
-            case "DescribeDeliveryStream":
-                Describe(input, json);
-                break;
-            case "ListDeliveryStreams":
-                List(input, json);
-                break;
-            case "DeleteDeliveryStream":
-                // AllowForceDelete concerns a KMS grant, which no stream here has.
-                input.Allow("DeliveryStreamName", "AllowForceDelete");
-                await streams.DeleteAsync(input.RequiredText("DeliveryStreamName"), cancellationToken);
-                break;
-            case "UpdateDestination":
-                Update(input);
-                break;
-            case "PutRecord":
-                Put(input, json);
-                break;
-            case "PutRecordBatch":
-                PutBatch(input, json);
-                break;
-            default:
-                throw AwsException.UnknownOperation(operation);
-        }
-
+        await known.Handler(input, json, cancellationToken);
         json.WriteEndObject();
     }
 
@@ -68,36 +72,43 @@ internal sealed class FirehoseService(DeliveryStreams streams) : IAwsJsonService
         }
     }
 
+    private static Func<JsonInput, Utf8JsonWriter, CancellationToken, Task> Now(Action<JsonInput, Utf8JsonWriter> handler) => (input, json, _) =>
+    {
+        handler(input, json);
+        return Task.CompletedTask;
+    };
+
+    /// <summary>AllowForceDelete concerns a KMS grant, which no stream here has.</summary>
+    private Task DeleteAsync(JsonInput input, Utf8JsonWriter json, CancellationToken cancellationToken) =>
+        _streams.DeleteAsync(input.RequiredText("DeliveryStreamName"), cancellationToken);
+
     private async Task CreateAsync(JsonInput input, Utf8JsonWriter json, CancellationToken cancellationToken)
     {
-        input.Allow("DeliveryStreamName", "DeliveryStreamType", "ExtendedS3DestinationConfiguration");
         var name = input.RequiredText("DeliveryStreamName");
         if (input.Text("DeliveryStreamType") is { } type && type != "DirectPut")
             throw FirehoseException.NotHonoured($"DeliveryStreamType={type}");
         if (input.Object("ExtendedS3DestinationConfiguration") is not { } destination)
             throw FirehoseException.InvalidArgument("ExtendedS3DestinationConfiguration is required.");
-        await streams.CreateAsync(name, DestinationReader.Read(destination, null), cancellationToken);
-        json.WriteString("DeliveryStreamARN", streams.ArnOf(name));
+        await _streams.CreateAsync(name, DestinationReader.Read(destination, null), cancellationToken);
+        json.WriteString("DeliveryStreamARN", _streams.ArnOf(name));
     }
 
-    private void Update(JsonInput input)
+    private void Update(JsonInput input, Utf8JsonWriter json)
     {
-        input.Allow("DeliveryStreamName", "CurrentDeliveryStreamVersionId", "DestinationId", "ExtendedS3DestinationUpdate");
         if (input.Object("ExtendedS3DestinationUpdate") is not { } update)
             throw FirehoseException.InvalidArgument("ExtendedS3DestinationUpdate is required.");
         if (input.RequiredText("DestinationId") is var id && id != DestinationId)
             throw FirehoseException.InvalidArgument($"DestinationId '{id}' is not a destination of this stream.");
-        streams.Update(input.RequiredText("DeliveryStreamName"), input.RequiredText("CurrentDeliveryStreamVersionId"), current => DestinationReader.Read(update, current));
+        _streams.Update(input.RequiredText("DeliveryStreamName"), input.RequiredText("CurrentDeliveryStreamVersionId"), current => DestinationReader.Read(update, current));
     }
 
     private void List(JsonInput input, Utf8JsonWriter json)
     {
-        input.Allow("Limit", "DeliveryStreamType", "ExclusiveStartDeliveryStreamName");
         var limit = input.Number("Limit") ?? 10;
         if (limit is < 1 or > 10_000)
             throw FirehoseException.InvalidArgument($"Limit is {limit}; it must be between 1 and 10000.");
         var after = input.Text("ExclusiveStartDeliveryStreamName") ?? "";
-        var names = input.Text("DeliveryStreamType") is null or "DirectPut" ? streams.Names.Where(n => string.CompareOrdinal(n, after) > 0).ToArray() : [];
+        var names = input.Text("DeliveryStreamType") is null or "DirectPut" ? _streams.Names.Where(n => string.CompareOrdinal(n, after) > 0).ToArray() : [];
         json.WriteStartArray("DeliveryStreamNames");
         foreach (var name in names.Take(limit))
             json.WriteStringValue(name);
@@ -107,8 +118,7 @@ internal sealed class FirehoseService(DeliveryStreams streams) : IAwsJsonService
 
     private void Put(JsonInput input, Utf8JsonWriter json)
     {
-        input.Allow("DeliveryStreamName", "Record");
-        var stream = streams.Get(input.RequiredText("DeliveryStreamName"));
+        var stream = _streams.Get(input.RequiredText("DeliveryStreamName"));
         var outcome = stream.Put([DataOf(input.Object("Record") ?? throw FirehoseException.InvalidArgument("Record is required."))])[0];
         if (outcome.RecordId is null)
             throw new FirehoseException(outcome.ErrorCode!, outcome.ErrorMessage!, 503);
@@ -118,8 +128,7 @@ internal sealed class FirehoseService(DeliveryStreams streams) : IAwsJsonService
 
     private void PutBatch(JsonInput input, Utf8JsonWriter json)
     {
-        input.Allow("DeliveryStreamName", "Records");
-        var stream = streams.Get(input.RequiredText("DeliveryStreamName"));
+        var stream = _streams.Get(input.RequiredText("DeliveryStreamName"));
         var records = (input.List("Records") ?? []).Select(DataOf).ToList();
         if (records.Count is 0 or > MaxRecords)
             throw FirehoseException.InvalidArgument($"Records has {records.Count} entries; it must have between 1 and {MaxRecords}.");
@@ -159,11 +168,10 @@ internal sealed class FirehoseService(DeliveryStreams streams) : IAwsJsonService
 
     private void Describe(JsonInput input, Utf8JsonWriter json)
     {
-        input.Allow("DeliveryStreamName", "Limit", "ExclusiveStartDestinationId");
-        var settings = streams.Get(input.RequiredText("DeliveryStreamName")).Settings;
+        var settings = _streams.Get(input.RequiredText("DeliveryStreamName")).Settings;
         json.WriteStartObject("DeliveryStreamDescription");
         json.WriteString("DeliveryStreamName", settings.Name);
-        json.WriteString("DeliveryStreamARN", streams.ArnOf(settings.Name));
+        json.WriteString("DeliveryStreamARN", _streams.ArnOf(settings.Name));
         json.WriteString("DeliveryStreamStatus", "ACTIVE");
         json.WriteString("DeliveryStreamType", "DirectPut");
         json.WriteString("VersionId", settings.Version.ToString(CultureInfo.InvariantCulture));

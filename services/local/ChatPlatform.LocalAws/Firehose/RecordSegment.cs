@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using ChatPlatform.LocalAws.S3.Objects;
+using ChatPlatform.LocalAws.Storage;
 
 namespace ChatPlatform.LocalAws.Firehose;
 
@@ -95,7 +96,7 @@ internal sealed class RecordSegment : IDisposable
             if (_fsync && _file is FileStream file)
                 file.Flush(flushToDisk: true);
         }
-        catch (IOException)
+        catch (Exception error) when (DataFolder.IsRefusal(error))
         {
             _file.SetLength(before);
             _file.Position = before;

@@ -4,7 +4,7 @@ using System.Globalization;
 using System.IO.Hashing;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Microsoft.AspNetCore.Http.Features;
+using ChatPlatform.LocalAws.Faults;
 using Microsoft.Extensions.Options;
 
 namespace ChatPlatform.LocalAws.Protocol;
@@ -14,7 +14,7 @@ namespace ChatPlatform.LocalAws.Protocol;
 /// <see cref="AwsException"/> into AWS's JSON errors (https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html).
 /// An <c>Authorization</c> header must be there, as for AWS, but its signature is not verified: every caller on loopback is trusted.
 /// </summary>
-internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<IAwsJsonService> services, ILogger<AwsJsonEndpoint> log, Meters meters)
+internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<IAwsJsonService> services, FaultRules faults, ILogger<AwsJsonEndpoint> log, Meters meters)
 {
     /// <summary>DynamoDB's own limit for a request, 16 MB (BatchWriteItem), with room for the JSON around it.</summary>
     private const long BodyLimit = 24 * 1024 * 1024;
@@ -39,6 +39,8 @@ internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<
         _services.TryGetValue(dot < 0 ? "" : target[..dot], out var service);
         var contentType = service?.ContentType ?? context.Request.ContentType ?? "application/x-amz-json-1.0";
         var answer = new ArrayBufferWriter<byte>(1024);
+        var requestId = Guid.NewGuid().ToString("N").ToUpperInvariant();
+        var span = OperationSpan.Of(context);
         var status = StatusCodes.Status200OK;
         string? error = null;
         byte[]? body = null;
@@ -50,7 +52,14 @@ internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<
                 throw new AwsException("MissingAuthenticationTokenException", "Request is missing Authentication Token") { Namespace = AwsException.FrameworkNamespace };
             var (buffer, length) = await ReadBodyAsync(context);
             body = buffer;
+            if (span is not null && RequestedResources.Of(buffer.AsSpan(0, length)) is { Count: > 0 } resources)
+                span.SetTag(service.ResourceKind == "table" ? "aws.dynamodb.table_names" : "aws.firehose.delivery_stream", resources.ToArray());
+            var drawn = faults.Draw(service, operation, buffer.AsMemory(0, length));
+            if (drawn is not null && !await drawn.StrikeAsync(context, after: false))
+                return;
             await service.HandleAsync(operation, buffer.AsMemory(0, length), answer, context.RequestAborted);
+            if (drawn is not null && !await drawn.StrikeAsync(context, after: true))
+                return;
         }
         catch (AwsException known)
         {
@@ -66,9 +75,9 @@ internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<
         }
         catch (Exception defect) when (defect is not BadHttpRequestException)
         {
-            (status, error) = (500, "InternalServerError");
+            (status, error) = (500, service!.InternalError().Type);
             answer.ResetWrittenCount();
-            WriteError(answer, new AwsException("InternalServerError", "Internal server error", 500) { Namespace = "com.amazonaws.dynamodb.v20120810" });
+            WriteError(answer, service!.InternalError());
             LogFault(log, target, defect);
         }
         finally
@@ -78,19 +87,13 @@ internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<
         }
 
         meters.Record(service?.Name ?? "unknown", service is null ? "unknown" : operation, error, Stopwatch.GetElapsedTime(started));
-        if (context.Features.Get<IHttpActivityFeature>()?.Activity is { IsAllDataRequested: true } span)
-        {
-            span.DisplayName = service is null ? "POST /" : $"{service.Name} {operation}";
-            span.SetTag("rpc.system", "aws-api").SetTag("rpc.service", service?.Name).SetTag("rpc.method", operation);
-            if (error is not null)
-                span.SetTag("error.type", error);
-        }
+        span?.Describe(service, operation, error, requestId);
 
         var response = context.Response;
         response.StatusCode = status;
         response.ContentType = contentType;
         response.ContentLength = answer.WrittenCount;
-        response.Headers["x-amzn-RequestId"] = Guid.NewGuid().ToString("N").ToUpperInvariant();
+        response.Headers["x-amzn-RequestId"] = requestId;
         if (service?.TargetPrefix.StartsWith("DynamoDB", StringComparison.Ordinal) == true)
             response.Headers["x-amz-crc32"] = Crc32.HashToUInt32(answer.WrittenSpan).ToString(CultureInfo.InvariantCulture);
         await response.BodyWriter.WriteAsync(answer.WrittenMemory, context.RequestAborted);

@@ -1,10 +1,8 @@
 using System.Text.Json;
+using ChatPlatform.LocalAws.Faults;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace ChatPlatform.LocalAws.Protocol;
-
-/// <summary>A service that runs here and is no <see cref="IAwsJsonService"/>, e.g. <c>s3</c>: register one so that the health pages list it.</summary>
-internal sealed record RunningService(string Name);
 
 internal static class AwsJsonSetup
 {
@@ -21,6 +19,8 @@ internal static class AwsJsonSetup
         });
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<Meters>();
+        builder.Services.AddSingleton<RunningServices>();
+        builder.Services.AddSingleton<FaultRules>();
         return builder;
     }
 
@@ -31,24 +31,40 @@ internal static class AwsJsonSetup
         return app;
     }
 
-    /// <summary>Maps <c>GET /_localstack/health</c> (as LocalStack's, so that its clients find theirs) and <c>GET /_localaws/health</c>.</summary>
+    /// <summary>
+    /// Maps <c>GET /_localstack/health</c> (as LocalStack's, so that its clients find theirs) and <c>GET /_localaws/health</c>, which lists the operations of each service too.
+    /// </summary>
     public static WebApplication MapServiceList(this WebApplication app)
     {
-        app.MapGet("/_localstack/health", WriteAsync);
-        app.MapGet("/_localaws/health", WriteAsync);
+        app.MapGet("/_localstack/health", (HttpContext context, RunningServices services) => WriteAsync(context, services, operations: false));
+        app.MapGet("/_localaws/health", (HttpContext context, RunningServices services) => WriteAsync(context, services, operations: true));
         return app;
     }
 
-    private static async Task WriteAsync(HttpContext context, IEnumerable<IAwsJsonService> json, IEnumerable<RunningService> others)
+    private static async Task WriteAsync(HttpContext context, RunningServices services, bool operations)
     {
         context.Response.ContentType = "application/json";
         await using var writer = new Utf8JsonWriter(context.Response.BodyWriter);
         writer.WriteStartObject();
         writer.WriteStartObject("services");
-        foreach (var name in json.Select(s => s.Name).Concat(others.Select(s => s.Name)).Order(StringComparer.Ordinal))
-            writer.WriteString(name, "running");
+        foreach (var service in services.All)
+            writer.WriteString(service.Name, "running");
         writer.WriteEndObject();
         writer.WriteString("edition", "localaws");
+        if (operations)
+        {
+            writer.WriteStartObject("operations");
+            foreach (var service in services.All)
+            {
+                writer.WriteStartArray(service.Name);
+                foreach (var operation in service.Operations)
+                    writer.WriteStringValue(operation.Name);
+                writer.WriteEndArray();
+            }
+
+            writer.WriteEndObject();
+        }
+
         writer.WriteEndObject();
         await writer.FlushAsync(context.RequestAborted);
     }

@@ -6,13 +6,10 @@ namespace ChatPlatform.LocalAws.Protocol;
 /// One AWS service that speaks the AWS JSON protocol: <c>POST /</c> with <c>X-Amz-Target: PREFIX.Operation</c>
 /// (https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html). Implementations are thread-safe.
 /// </summary>
-internal interface IAwsJsonService
+internal interface IAwsJsonService : IAwsService
 {
     /// <summary>What stands before the dot in <c>X-Amz-Target</c>, e.g. <c>DynamoDB_20120810</c>.</summary>
     string TargetPrefix { get; }
-
-    /// <summary>The service's name in health and faults, e.g. <c>dynamodb</c>.</summary>
-    string Name { get; }
 
     /// <summary><c>application/x-amz-json-1.0</c> or <c>application/x-amz-json-1.1</c>.</summary>
     string ContentType { get; }

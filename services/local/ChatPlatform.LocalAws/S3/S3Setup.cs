@@ -15,7 +15,8 @@ internal static class S3Setup
     public static IServiceCollection AddObjectStore(this IServiceCollection services)
     {
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton(new RunningService("s3"));
+        services.AddSingleton<S3Service>();
+        services.AddSingleton<IAwsService>(provider => provider.GetRequiredService<S3Service>());
         services.AddSingleton<IObjectMedium>(provider =>
         {
             var data = provider.GetRequiredService<DataFolder>();

@@ -33,7 +33,7 @@ internal static class LogFile
     /// Reads the frames of a file until its end or the first one that is not whole; <paramref name="intact"/> is the offset up to which everything was.
     /// A header that is cut short gives no frames and <paramref name="intact"/> 0.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The file is of another kind, or of a newer format.</exception>
+    /// <exception cref="DataFolderException">The file is of another kind, or of a newer format.</exception>
     public static IEnumerable<byte[]> Read(FileStream file, byte[] mark, StrongBox intact)
     {
         intact.Offset = 0;
@@ -41,10 +41,10 @@ internal static class LogFile
         if (file.ReadAtLeast(header, HeaderLength, throwOnEndOfStream: false) < HeaderLength)
             yield break;
         if (!header.AsSpan(0, mark.Length).SequenceEqual(mark))
-            throw new InvalidOperationException($"{file.Name} is not a file of this program.");
+            throw new DataFolderException($"{file.Name} is not a file of this program.");
         var version = BinaryPrimitives.ReadInt32LittleEndian(header.AsSpan(4));
         if (version > DataFolder.FormatVersion)
-            throw new InvalidOperationException($"{file.Name} has format {version}; this program reads formats up to {DataFolder.FormatVersion}.");
+            throw new DataFolderException($"{file.Name} has format {version}; this program reads formats up to {DataFolder.FormatVersion}.");
         intact.Number = BinaryPrimitives.ReadInt64LittleEndian(header.AsSpan(8));
         intact.Offset = HeaderLength;
         var prefix = new byte[FrameOverhead];

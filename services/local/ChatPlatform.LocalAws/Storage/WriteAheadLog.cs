@@ -34,6 +34,7 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
     // Owned by the loop.
     private SafeFileHandle _file;
     private long _offset;
+    private long _flushes;
 
     /// <param name="folder">Where segments lie.</param>
     /// <param name="last">The number of the last frame that exists; the next one continues.</param>
@@ -59,6 +60,9 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
 
     /// <summary>Bytes of frames appended since the last <see cref="Rotate"/>.</summary>
     public long SegmentLength { get; private set; }
+
+    /// <summary>How often frames were flushed to the disk; 0 without fsync.</summary>
+    public long Flushes => Interlocked.Read(ref _flushes);
 
     public static string SegmentPath(string folder, long first) => Path.Combine(folder, $"log-{first:D20}.wal");
 
@@ -194,7 +198,7 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
             Write(bytes);
             return true;
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (DataFolder.IsRefusal(error))
         {
             lock (_gate)
             {
@@ -215,7 +219,11 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
             return;
         RandomAccess.Write(_file, bytes.Span, _offset);
         if (_fsync)
+        {
             RandomAccess.FlushToDisk(_file);
+            Interlocked.Increment(ref _flushes);
+        }
+
         _offset += bytes.Length;
     }
 

@@ -10,51 +10,60 @@ using ChatPlatform.LocalAws.Protocol;
 namespace ChatPlatform.LocalAws.Streams;
 
 /// <summary>DynamoDB Streams' API (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB_Streams.html). Thread-safe.</summary>
-internal sealed class StreamsService(DynamoStore store) : IAwsJsonService
+internal sealed class StreamsService : IAwsJsonService
 {
     private const int MaxRecords = 1000;
     private const int MaxAnswer = 1024 * 1024;
+
+    private readonly DynamoStore _store;
+    private readonly OperationTable<Action<Request, Utf8JsonWriter>> _operations;
+
+    public StreamsService(DynamoStore store)
+    {
+        _store = store;
+        _operations = new(
+            new("ListStreams", ListStreams, "TableName", "Limit", "ExclusiveStartStreamArn"),
+            new("DescribeStream", DescribeStream, "StreamArn", "Limit", "ExclusiveStartShardId", "ShardFilter"),
+            new("GetShardIterator", GetShardIterator, "StreamArn", "ShardId", "ShardIteratorType", "SequenceNumber"),
+            new("GetRecords", GetRecords, "ShardIterator", "Limit"));
+    }
 
     public string TargetPrefix => "DynamoDBStreams_20120810";
 
     public string Name => "dynamodbstreams";
 
+    public string Title => "DynamoDB Streams";
+
+    public string ResourceKind => "table";
+
+    public IReadOnlyList<OperationDescription> Operations => _operations.Descriptions;
+
     public string ContentType => "application/x-amz-json-1.0";
+
+    /// <summary>GetRecords has an error of its own for it (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html).</summary>
+    public AwsException Throttling(string operation) =>
+        operation == "GetRecords" ? DynamoDbErrors.Error("LimitExceededException", "Rate exceeded for shard") : DynamoDbErrors.Throttling();
+
+    public AwsException InternalError() => DynamoDbErrors.InternalError("Internal server error");
 
     public async ValueTask HandleAsync(string operation, ReadOnlyMemory<byte> body, IBufferWriter<byte> answer, CancellationToken cancellationToken)
     {
-        Action<Request, Utf8JsonWriter> handler = operation switch
-        {
-            "ListStreams" => ListStreams,
-            "DescribeStream" => DescribeStream,
-            "GetShardIterator" => GetShardIterator,
-            "GetRecords" => GetRecords,
-            _ => throw AwsException.UnknownOperation($"{TargetPrefix}.{operation}"),
-        };
-        using (var document = DynamoDbService.Parse(body))
-        using (var json = new Utf8JsonWriter(answer, DynamoDbService.Json))
-        {
-            json.WriteStartObject();
-            handler(new Request(operation, document.RootElement), json);
-            json.WriteEndObject();
-        }
-
+        DynamoDbService.Run(_operations.Get(TargetPrefix, operation), body, answer);
         // A reader must not act on a change that a crash could take back.
-        await store.WhenDurableAsync();
+        await _store.WhenDurableAsync();
     }
 
     private void ListStreams(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "Limit", "ExclusiveStartStreamArn");
         var table = request.Element("TableName") is null ? null : request.TableName();
         var limit = (int)(request.Int("Limit", 1, 100) ?? 100);
         var start = request.String("ExclusiveStartStreamArn");
-        lock (store.Gate)
+        lock (_store.Gate)
         {
-            var streams = store.Streams.Select(s => s.Definition).Where(s => table is null || s.TableName == table).OrderBy(s => s.Number).ToList();
+            var streams = _store.Streams.Select(s => s.Definition).Where(s => table is null || s.TableName == table).OrderBy(s => s.Number).ToList();
             if (start is not null)
             {
-                var at = streams.FindIndex(s => store.StreamArn(s) == start);
+                var at = streams.FindIndex(s => _store.StreamArn(s) == start);
                 streams = at < 0 ? throw DynamoDbErrors.Validation("Invalid ExclusiveStartStreamArn") : streams[(at + 1)..];
             }
 
@@ -62,7 +71,7 @@ internal sealed class StreamsService(DynamoStore store) : IAwsJsonService
             foreach (var stream in streams.Take(limit))
             {
                 json.WriteStartObject();
-                json.WriteString("StreamArn", store.StreamArn(stream));
+                json.WriteString("StreamArn", _store.StreamArn(stream));
                 json.WriteString("TableName", stream.TableName);
                 json.WriteString("StreamLabel", stream.Label);
                 json.WriteEndObject();
@@ -70,21 +79,26 @@ internal sealed class StreamsService(DynamoStore store) : IAwsJsonService
 
             json.WriteEndArray();
             if (streams.Count > limit)
-                json.WriteString("LastEvaluatedStreamArn", store.StreamArn(streams[limit - 1]));
+                json.WriteString("LastEvaluatedStreamArn", _store.StreamArn(streams[limit - 1]));
         }
     }
 
     private void DescribeStream(Request request, Utf8JsonWriter json)
     {
-        request.Allow("StreamArn", "Limit", "ExclusiveStartShardId");
         var limit = (int)(request.Int("Limit", 1, 100) ?? 100);
         var start = request.String("ExclusiveStartShardId");
-        lock (store.Gate)
+        // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_ShardFilter.html
+        var filter = request.Structure("ShardFilter")?.Allow("Type", "ShardId");
+        var parent = filter?.RequiredString("ShardId");
+        filter?.Choice("Type", "", "CHILD_SHARDS");
+        lock (_store.Gate)
         {
             var definition = Require(request.RequiredString("StreamArn")).Definition;
-            var shards = definition.Shards.Where(s => start is null || string.CompareOrdinal(s.Id, start) > 0).OrderBy(s => s.Id, StringComparer.Ordinal).ToList();
+            var shards = definition.Shards
+                .Where(s => (start is null || string.CompareOrdinal(s.Id, start) > 0) && (parent is null || s.ParentId == parent))
+                .OrderBy(s => s.Id, StringComparer.Ordinal).ToList();
             json.WriteStartObject("StreamDescription");
-            json.WriteString("StreamArn", store.StreamArn(definition));
+            json.WriteString("StreamArn", _store.StreamArn(definition));
             json.WriteString("StreamLabel", definition.Label);
             json.WriteString("StreamStatus", definition.ClosedAt is null ? "ENABLED" : "DISABLED");
             json.WriteString("StreamViewType", definition.ViewType);
@@ -115,7 +129,6 @@ internal sealed class StreamsService(DynamoStore store) : IAwsJsonService
 
     private void GetShardIterator(Request request, Utf8JsonWriter json)
     {
-        request.Allow("StreamArn", "ShardId", "ShardIteratorType", "SequenceNumber");
         var arn = request.RequiredString("StreamArn");
         var shardId = request.RequiredString("ShardId");
         request.RequiredString("ShardIteratorType");
@@ -130,31 +143,30 @@ internal sealed class StreamsService(DynamoStore store) : IAwsJsonService
         if (numbered && !ChangeStream.TryParse(number!, out sequence))
             throw DynamoDbErrors.Validation($"Invalid SequenceNumber: {number}");
 
-        lock (store.Gate)
+        lock (_store.Gate)
         {
             var stream = Require(arn);
             RequireShard(stream, shardId);
             if (numbered)
             {
-                if (sequence <= stream.Trimmed(shardId) && (type == "AT_SEQUENCE_NUMBER" || sequence < stream.Trimmed(shardId)))
-                    throw Trimmed();
                 sequence += type == "AFTER_SEQUENCE_NUMBER" ? 1 : 0;
+                if (sequence <= stream.TrimmedTo(shardId, Horizon(_store.Now)))
+                    throw Trimmed();
             }
             else
             {
-                sequence = type == "LATEST" ? store.LastSequence + 1 : 0;
+                sequence = type == "LATEST" ? _store.LastSequence + 1 : 0;
             }
 
-            json.WriteString("ShardIterator", new ShardIterator(stream.Definition.Number, shardId, sequence, type == "TRIM_HORIZON", store.Now.ToUnixTimeMilliseconds()).Encode(arn));
+            json.WriteString("ShardIterator", new ShardIterator(stream.Definition.Number, shardId, sequence, type == "TRIM_HORIZON", _store.Now.ToUnixTimeMilliseconds()).Encode(arn));
         }
     }
 
     private void GetRecords(Request request, Utf8JsonWriter json)
     {
-        request.Allow("ShardIterator", "Limit");
         var limit = (int)(request.Int("Limit", 1, MaxRecords) ?? MaxRecords);
         var iterator = ShardIterator.Decode(request.RequiredString("ShardIterator")) ?? throw DynamoDbErrors.Validation("Invalid ShardIterator");
-        var now = store.Now;
+        var now = _store.Now;
         if (now.ToUnixTimeMilliseconds() - iterator.IssuedAt > ShardIterator.Lifetime.TotalMilliseconds)
         {
             throw DynamoDbErrors.Error("ExpiredIteratorException", $"Iterator expired. The iterator was created at time {DateTimeOffset.FromUnixTimeMilliseconds(iterator.IssuedAt):R} "
@@ -165,18 +177,18 @@ internal sealed class StreamsService(DynamoStore store) : IAwsJsonService
         StreamDefinition definition;
         List<StreamRecord> records;
         long? end;
-        lock (store.Gate)
+        lock (_store.Gate)
         {
-            stream = store.Streams.FirstOrDefault(s => s.Definition.Number == iterator.Stream) ?? throw DynamoDbErrors.ResourceNotFound("Requested resource not found: Stream not found");
+            stream = _store.Streams.FirstOrDefault(s => s.Definition.Number == iterator.Stream) ?? throw DynamoDbErrors.ResourceNotFound("Requested resource not found: Stream not found");
             definition = stream.Definition;
             end = RequireShard(stream, iterator.Shard).EndSequence;
-            stream.Trim((now - ChangeStream.Retention).ToUnixTimeMilliseconds());
-            if (!iterator.Trimmed && iterator.Sequence <= stream.Trimmed(iterator.Shard))
+            if (!iterator.Trimmed && iterator.Sequence <= stream.TrimmedTo(iterator.Shard, Horizon(now)))
                 throw Trimmed();
-            records = stream.Read(iterator.Shard, iterator.Sequence, limit);
+            stream.Reached(iterator.Shard, iterator.Sequence);
+            records = stream.Read(iterator.Shard, iterator.Sequence, limit, Horizon(now));
         }
 
-        var arn = store.StreamArn(definition);
+        var arn = _store.StreamArn(definition);
         var (next, size) = (iterator.Sequence, 0);
         json.WriteStartArray("Records");
         foreach (var record in records)
@@ -190,6 +202,12 @@ internal sealed class StreamsService(DynamoStore store) : IAwsJsonService
         }
 
         json.WriteEndArray();
+        if (next > iterator.Sequence)
+        {
+            lock (_store.Gate)
+                stream.Reached(iterator.Shard, next);
+        }
+
         // A closed shard that has been read to its end has no next iterator: that is how a reader knows.
         if (end is not null && records.Count < limit && (records.Count == 0 || next > records[^1].Sequence))
             return;
@@ -203,7 +221,7 @@ internal sealed class StreamsService(DynamoStore store) : IAwsJsonService
         json.WriteString("eventName", record.Old is null ? "INSERT" : record.New is null ? "REMOVE" : "MODIFY");
         json.WriteString("eventVersion", "1.1");
         json.WriteString("eventSource", "aws:dynamodb");
-        json.WriteString("awsRegion", store.Region);
+        json.WriteString("awsRegion", _store.Region);
         if (record.Expired)
         {
             json.WriteStartObject("userIdentity");
@@ -255,11 +273,14 @@ internal sealed class StreamsService(DynamoStore store) : IAwsJsonService
         return Convert.ToHexStringLower(XxHash128.Hash(identity));
     }
 
-    private ChangeStream Require(string arn) => store.Streams.FirstOrDefault(s => store.StreamArn(s.Definition) == arn)
+    private ChangeStream Require(string arn) => _store.Streams.FirstOrDefault(s => _store.StreamArn(s.Definition) == arn)
         ?? throw DynamoDbErrors.ResourceNotFound($"Requested resource not found: Stream: {arn} not found");
 
-    private static ShardDefinition RequireShard(ChangeStream stream, string id) => stream.Definition.Shards.FirstOrDefault(s => s.Id == id)
+    private static ShardDefinition RequireShard(ChangeStream stream, string id) => stream.Find(id)
         ?? throw DynamoDbErrors.ResourceNotFound($"Requested resource not found: Shard: {id} not found");
+
+    /// <summary>Records from before are gone, in epoch milliseconds.</summary>
+    private static long Horizon(DateTimeOffset now) => (now - ChangeStream.Retention).ToUnixTimeMilliseconds();
 
     private static AwsException Trimmed() => DynamoDbErrors.Error("TrimmedDataAccessException", "The requested records are older than 24 hours and have been trimmed.");
 }

@@ -16,6 +16,7 @@ internal sealed class ExpressionParser
     private const int MaxOperators = 300;
     private const int MaxInOperands = 100;
 
+    private readonly string _text;
     private readonly string _kind;
     private readonly ExpressionNames _names;
     private readonly List<Token> _tokens;
@@ -25,12 +26,12 @@ internal sealed class ExpressionParser
 
     private ExpressionParser(string text, string kind, ExpressionNames names)
     {
-        (_kind, _names) = (kind, names);
+        (_text, _kind, _names) = (text, kind, names);
         if (text.Length == 0)
             throw Invalid("The expression can not be empty;");
         if (Encoding.UTF8.GetByteCount(text) > MaxLength)
             throw Invalid($"Expression size has exceeded the maximum allowed size; expression size: {Encoding.UTF8.GetByteCount(text)}");
-        _tokens = Tokenizer.Cut(text, kind);
+        _tokens = Tokenizer.Cut(text);
     }
 
     private Token Current => _tokens[_at];
@@ -102,7 +103,7 @@ internal sealed class ExpressionParser
                 var value = _names.Value(token.Text, _kind);
                 var allowed = value.IsSet || (section == "ADD" && value.Type == AttributeType.N);
                 if (!allowed)
-                    throw Invalid($"Incorrect operand type for operator or function; operator: {section}, operand type: {LongName(value.Type)}");
+                    throw Invalid($"Incorrect operand type for operator or function; operator: {section}, operand type: {LongName(value.Type)}, typeSet: ALLOWED_FOR_{section}_OPERAND");
                 return section == "ADD" ? new AddAction(path, value) : new DeleteAction(path, value);
         }
     }
@@ -119,7 +120,9 @@ internal sealed class ExpressionParser
         foreach (var side in (ReadOnlySpan<Operand>)[left, right])
         {
             if (side is ValueOperand { Value.Type: not AttributeType.N } wrong)
-                throw Invalid($"Incorrect operand type for operator or function; operator or function: {(subtract ? "-" : "+")}, operand type: {AttributeJson.Name(wrong.Value.Type)}");
+                throw WrongType(subtract ? "-" : "+", wrong);
+            if (side is ListAppendOperand)
+                throw Misused("list_append");
         }
 
         return new SumOperand(left, right, subtract);
@@ -148,7 +151,7 @@ internal sealed class ExpressionParser
                     {
                         var arguments = SetArguments(function, 2);
                         if (arguments.OfType<ValueOperand>().FirstOrDefault(a => a.Value.Type != AttributeType.L) is { } wrong)
-                            throw Invalid($"Incorrect operand type for operator or function; operator or function: {function}, operand type: {AttributeJson.Name(wrong.Value.Type)}");
+                            throw WrongType(function, wrong);
                         operand = new ListAppendOperand(arguments[0], arguments[1]);
                         break;
                     }
@@ -182,6 +185,8 @@ internal sealed class ExpressionParser
         while (Take(","))
             arguments.Add(SetOperand());
         Require(")");
+        if (arguments.Exists(a => a is ListAppendOperand))
+            throw Misused("list_append");
         return arguments.Count == expected ? arguments : throw WrongCount(function, arguments.Count);
     }
 
@@ -268,12 +273,12 @@ internal sealed class ExpressionParser
                 candidates.Add(ConditionOperand());
             Require(")");
             if (candidates.Count > MaxInOperands)
-                throw Invalid($"Too many operands for the IN operator; number of operands: {candidates.Count}, maximum: {MaxInOperands}");
+                throw Invalid($"The IN operator is provided with too many operands; number of operands: {candidates.Count + 1}");
             return new InCondition(left, candidates);
         }
 
         if (Current.Kind != TokenKind.Symbol || ToComparator(Current.Text) is not { } comparator)
-            throw Unexpected();
+            throw left is SizeOperand ? Misused("size") : Unexpected();
         var symbol = Current.Text;
         _at++;
         CountOperator();
@@ -285,7 +290,7 @@ internal sealed class ExpressionParser
             foreach (var side in (ReadOnlySpan<Operand>)[left, right])
             {
                 if (side is ValueOperand { Value.Type: not (AttributeType.S or AttributeType.N or AttributeType.B) } wrong)
-                    throw Invalid($"Incorrect operand type for operator or function; operator: {symbol}, operand type: {AttributeJson.Name(wrong.Value.Type)}");
+                    throw WrongType(symbol, wrong);
             }
         }
 
@@ -332,7 +337,7 @@ internal sealed class ExpressionParser
         {
             var function = Current.Text;
             if (function != "size")
-                throw Invalid($"The function is not allowed to be used this way in an expression; function: {function}");
+                throw Misused(function);
             _at += 2;
             CountOperator();
             var arguments = new List<Operand> { PathOrValue() };
@@ -375,7 +380,7 @@ internal sealed class ExpressionParser
             else
             {
                 if (steps.Count > 32)
-                    throw Invalid("The document path has too many nesting elements;");
+                    throw Invalid($"The document path has too many nesting levels; nesting levels: {steps.Count}");
                 return new DocumentPath([.. steps]);
             }
         }
@@ -455,7 +460,7 @@ internal sealed class ExpressionParser
     private void CountOperator()
     {
         if (++_operators > MaxOperators)
-            throw Invalid($"The expression contains too many operators; operator count: {_operators}, maximum: {MaxOperators}");
+            throw Invalid($"The expression contains too many operators; operator count: {_operators}");
     }
 
     private void Enter()
@@ -466,6 +471,8 @@ internal sealed class ExpressionParser
 
     private AwsException Invalid(string detail) => DynamoDbErrors.Validation($"Invalid {_kind}: {detail}");
 
+    private AwsException Misused(string function) => Invalid($"The function is not allowed to be used this way in an expression; function: {function}");
+
     private AwsException WrongCount(string function, int count) =>
         Invalid($"Incorrect number of operands for operator or function; operator or function: {function}, number of operands: {count}");
 
@@ -474,8 +481,10 @@ internal sealed class ExpressionParser
 
     private AwsException Unexpected()
     {
-        var near = string.Join(' ', _tokens.Skip(Math.Max(0, _at - 1)).Take(3).Where(t => t.Kind != TokenKind.End).Select(t => t.Text));
-        return Tokenizer.SyntaxError(_kind, Current.Text, near);
+        // The text from the token before to the token after.
+        var (first, last) = (_tokens[Math.Max(0, _at - 1)], _tokens[Math.Min(_at + 1, _tokens.Count - 1)]);
+        var end = last.Kind == TokenKind.End ? _text.TrimEnd().Length : last.Start + last.Text.Length;
+        return Invalid($"Syntax error; token: \"{Current.Text}\", near: \"{_text[first.Start..end]}\"");
     }
 
     private static Comparator? ToComparator(string symbol) => symbol switch

@@ -78,7 +78,7 @@ internal sealed record KeyCondition(byte[] PartitionKey, byte[]? Low, bool LowEx
                 return open with { Low = values[0], High = values[1] };
             default:
                 if (type == AttributeType.N)
-                    throw DynamoDbErrors.Validation($"Invalid {Kind}: Incorrect operand type for operator or function; operator or function: begins_with, operand type: N");
+                    throw Invalid("Incorrect operand type for operator or function; operator or function: begins_with, operand type: N");
                 return open with { Prefix = values[0] };
         }
     }
@@ -105,6 +105,9 @@ internal sealed record KeyCondition(byte[] PartitionKey, byte[]? Low, bool LowEx
                 throw InvalidOperator("contains");
             case Comparison { Comparator: Comparator.NotEqual }:
                 throw InvalidOperator("<>");
+            case Comparison { Left: ValueOperand, Right: PathOperand } turned:
+                parts.Add(new Comparison(Mirrored(turned.Comparator), turned.Right, turned.Left));
+                break;
             default:
                 parts.Add(condition);
                 break;
@@ -120,27 +123,35 @@ internal sealed record KeyCondition(byte[] PartitionKey, byte[]? Low, bool LowEx
             BeginsWithCondition w => [w.Value, w.Prefix],
             _ => throw new InvalidOperationException($"{part.GetType().Name} is no key condition."),
         };
-        if (operands[0] is SizeOperand || operands.Skip(1).Any(o => o is SizeOperand))
-            throw InvalidOperator("size");
+        if (operands.Any(o => o is SizeOperand))
+            throw Invalid($"{Kind}s cannot contain nested operations");
+        var paths = operands.OfType<PathOperand>().ToList();
+        if (paths.Count == 0)
+            throw Invalid($"Invalid condition in {Kind}: No key attribute specified");
+        if (paths.Count > 1)
+            throw Invalid($"Invalid condition in {Kind}: Multiple attribute names used in one condition");
         if (operands[0] is not PathOperand { Path: var path })
-            throw DynamoDbErrors.Validation($"Invalid {Kind}: KeyConditionExpressions must contain a key attribute on the left of an operator");
+            throw Invalid($"Invalid condition in {Kind}: {(part is BetweenCondition ? "BETWEEN" : "begins_with")} operator must have the key attribute as its first operand");
         if (!path.IsTopLevel)
-            throw DynamoDbErrors.Validation($"Invalid {Kind}: KeyConditionExpressions cannot have conditions on nested attributes");
-        var values = new List<AttributeValue>();
-        foreach (var operand in operands.AsSpan(1))
-        {
-            values.Add(operand is ValueOperand value
-                ? value.Value
-                : throw DynamoDbErrors.Validation($"Invalid {Kind}: KeyConditionExpressions must compare a key attribute with a value"));
-        }
-
-        return (Encoding.UTF8.GetString(path.Root), values);
+            throw Invalid($"{Kind}s cannot have conditions on nested attributes");
+        return (Encoding.UTF8.GetString(path.Root), [.. operands.Skip(1).Cast<ValueOperand>().Select(o => o.Value)]);
     }
+
+    private static Comparator Mirrored(Comparator comparator) => comparator switch
+    {
+        Comparator.Less => Comparator.Greater,
+        Comparator.LessOrEqual => Comparator.GreaterOrEqual,
+        Comparator.Greater => Comparator.Less,
+        Comparator.GreaterOrEqual => Comparator.LessOrEqual,
+        _ => comparator,
+    };
 
     private static byte[] KeyBytes(AttributeValue value, string name, TableDefinition table)
     {
         if (value.Type != table.AttributeTypes[name])
             throw DynamoDbErrors.InvalidValue("Condition parameter type does not match schema type");
+        if (value.Type != AttributeType.N && value.PayloadSpan.IsEmpty)
+            throw DynamoDbErrors.EmptyKey(value.Type, $"Key: {name}");
         return value.PayloadSpan.ToArray();
     }
 
@@ -153,9 +164,9 @@ internal sealed record KeyCondition(byte[] PartitionKey, byte[]? Low, bool LowEx
             : DynamoDbErrors.Validation($"Query condition missed key schema element: {missing}");
     }
 
-    private static Protocol.AwsException OnePerKey() =>
-        DynamoDbErrors.Validation($"Invalid {Kind}: {Kind}s must only contain one condition per key");
+    private static Protocol.AwsException OnePerKey() => Invalid($"{Kind}s must only contain one condition per key");
 
-    private static Protocol.AwsException InvalidOperator(string name) =>
-        DynamoDbErrors.Validation($"Invalid {Kind}: Invalid operator used in {Kind}: {name}");
+    private static Protocol.AwsException InvalidOperator(string name) => Invalid($"Invalid operator used in {Kind}: {name}");
+
+    private static Protocol.AwsException Invalid(string detail) => DynamoDbErrors.Validation($"Invalid {Kind}: {detail}");
 }

@@ -14,13 +14,16 @@ internal enum TokenKind
     /// <summary>Digits, in an index.</summary>
     Digits,
 
-    /// <summary><c>( ) [ ] . , = &lt;&gt; &lt; &lt;= &gt; &gt;= + -</c>.</summary>
+    /// <summary><c>( ) [ ] . , = &lt;&gt; &lt; &lt;= &gt; &gt;= + -</c>, or a character that no rule accepts.</summary>
     Symbol,
 
     End,
 }
 
-internal readonly record struct Token(TokenKind Kind, string Text)
+/// <param name="Kind">What it is.</param>
+/// <param name="Text">What it reads.</param>
+/// <param name="Start">Where it begins in the expression.</param>
+internal readonly record struct Token(TokenKind Kind, string Text, int Start)
 {
     public bool Is(string symbol) => Kind == TokenKind.Symbol && Text == symbol;
 
@@ -30,10 +33,8 @@ internal readonly record struct Token(TokenKind Kind, string Text)
 /// <summary>Cuts an expression into tokens (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html).</summary>
 internal static class Tokenizer
 {
-    /// <param name="text">The expression.</param>
-    /// <param name="kind">Its parameter's name, for messages, e.g. <c>FilterExpression</c>.</param>
-    /// <exception cref="Protocol.AwsException">ValidationException for a character that begins no token.</exception>
-    public static List<Token> Cut(string text, string kind)
+    /// <summary>The tokens; the last one is <see cref="TokenKind.End"/>.</summary>
+    public static List<Token> Cut(string text)
     {
         var tokens = new List<Token>(16);
         for (var at = 0; at < text.Length;)
@@ -49,41 +50,31 @@ internal static class Tokenizer
             if (IsLetter(c) || c == '_')
             {
                 at = SkipName(text, at);
-                tokens.Add(new(TokenKind.Word, text[start..at]));
+                tokens.Add(new(TokenKind.Word, text[start..at], start));
             }
             else if (c is '#' or ':')
             {
                 at = SkipName(text, at + 1);
-                if (at == start + 1)
-                    throw SyntaxError(kind, c.ToString(), Near(text, start));
-                tokens.Add(new(c == '#' ? TokenKind.NamePlaceholder : TokenKind.ValuePlaceholder, text[start..at]));
+                var kind = at == start + 1 ? TokenKind.Symbol : c == '#' ? TokenKind.NamePlaceholder : TokenKind.ValuePlaceholder;
+                tokens.Add(new(kind, text[start..at], start));
             }
             else if (char.IsAsciiDigit(c))
             {
                 while (at < text.Length && char.IsAsciiDigit(text[at]))
                     at++;
-                tokens.Add(new(TokenKind.Digits, text[start..at]));
-            }
-            else if ("()[].,=<>+-".Contains(c))
-            {
-                var two = at + 1 < text.Length ? text.Substring(at, 2) : "";
-                at += two is "<>" or "<=" or ">=" ? 2 : 1;
-                tokens.Add(new(TokenKind.Symbol, text[start..at]));
+                tokens.Add(new(TokenKind.Digits, text[start..at], start));
             }
             else
             {
-                throw SyntaxError(kind, c.ToString(), Near(text, start));
+                var two = at + 1 < text.Length ? text.Substring(at, 2) : "";
+                at += two is "<>" or "<=" or ">=" ? 2 : 1;
+                tokens.Add(new(TokenKind.Symbol, text[start..at], start));
             }
         }
 
-        tokens.Add(new(TokenKind.End, "<EOF>"));
+        tokens.Add(new(TokenKind.End, "<EOF>", text.Length));
         return tokens;
     }
-
-    public static Protocol.AwsException SyntaxError(string kind, string token, string near) =>
-        DynamoDbErrors.Validation($"Invalid {kind}: Syntax error; token: \"{token}\", near: \"{near}\"");
-
-    private static string Near(string text, int at) => text[Math.Max(0, at - 5)..Math.Min(text.Length, at + 6)];
 
     private static int SkipName(string text, int at)
     {

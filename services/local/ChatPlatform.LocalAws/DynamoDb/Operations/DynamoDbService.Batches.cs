@@ -20,24 +20,22 @@ internal sealed partial class DynamoDbService
 
     private void BatchGetItem(Request request, Utf8JsonWriter json)
     {
-        request.Allow("RequestItems", "ReturnConsumedCapacity");
         var meter = new CapacityMeter(CapacityMode(request));
         var reads = new List<(TableDefinition Table, Projection? Projection, bool Consistent, List<(byte[] Key, JsonElement Json)> Keys, JsonElement Json)>();
-        foreach (var member in Members(request, "RequestItems"))
+        foreach (var (name, part) in request.Map("RequestItems"))
         {
-            var part = new Request($"{request.Operation}.RequestItems", member.Value)
-                .Allow("Keys", "ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames");
-            var table = Definition(TableNameOf(request, member.Name));
+            part.Allow("Keys", "ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames");
+            var table = Definition(TableNameOf(request, name));
             var keys = part.List("Keys").ConvertAll(k => (ItemRules.ReadKey(table, k).Key, k));
             if (keys.Count == 0)
-                throw Request.Constraint("requestItems." + table.Name + ".member.keys", "[]", "Member must have length greater than or equal to 1");
+                throw part.Constraint("Keys", "[]", "Member must have length greater than or equal to 1");
             if (keys.DistinctBy(k => Convert.ToHexString(k.Key)).Count() < keys.Count)
                 throw DynamoDbErrors.Validation("Provided list of item keys contains duplicates");
-            reads.Add((table, ReadProjection(part), part.Bool("ConsistentRead") == true, keys, member.Value));
+            reads.Add((table, ReadProjection(part), part.Bool("ConsistentRead") == true, keys, part.Root));
         }
 
         if (reads.Count == 0)
-            throw Request.Constraint("requestItems", "{}", "Member must have length greater than or equal to 1");
+            throw request.Constraint("requestItems", "{}", "Member must have length greater than or equal to 1");
         if (reads.Sum(r => r.Keys.Count) > MaxBatchReads)
             throw DynamoDbErrors.Validation("Too many items requested for the BatchGetItem call");
 
@@ -91,35 +89,46 @@ internal sealed partial class DynamoDbService
 
     private void BatchWriteItem(Request request, Utf8JsonWriter json)
     {
-        request.Allow("RequestItems", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics");
-        RefuseCollectionMetrics(request);
+        var collections = new ItemCollections(request);
         var meter = new CapacityMeter(CapacityMode(request));
         var writes = new List<(TableDefinition Table, byte[] Key, byte[]? Item)>();
-        foreach (var member in Members(request, "RequestItems"))
+        foreach (var (name, list) in request.Map("RequestItems"))
         {
-            var table = Definition(TableNameOf(request, member.Name));
-            if (member.Value.ValueKind != JsonValueKind.Array)
-                throw AwsException.Serialization($"{AttributeJson.Describe(member.Value.ValueKind)} cannot be converted to List");
-            foreach (var element in member.Value.EnumerateArray())
+            var table = Definition(TableNameOf(request, name));
+            if (list.Root.ValueKind != JsonValueKind.Array)
+                throw AwsException.Serialization($"{AttributeJson.Describe(list.Root.ValueKind)} cannot be converted to List");
+            if (list.Root.GetArrayLength() == 0)
             {
-                var part = new Request($"{request.Operation}.RequestItems", element).Allow("PutRequest", "DeleteRequest");
+                throw request.Constraint("requestItems", $"{{{name}=[]}}",
+                    $"Map value must satisfy constraint: [Member must have length less than or equal to {MaxBatchWrites}, Member must have length greater than or equal to 1]");
+            }
+
+            foreach (var element in list.Root.EnumerateArray())
+            {
+                var part = new Request(list.Operation, element).Allow("PutRequest", "DeleteRequest");
                 var (put, delete) = (part.Structure("PutRequest")?.Allow("Item"), part.Structure("DeleteRequest")?.Allow("Key"));
-                if (put is null == delete is null)
-                    throw DynamoDbErrors.Validation("Supplied WriteRequest must contain exactly one of PutRequest or DeleteRequest");
+                // DynamoDB words this as if it were a value.
+                if (put is not null && delete is not null)
+                    throw AttributeJson.SeveralTypes();
+                if (put is null && delete is null)
+                    throw AttributeJson.NoType();
                 if (put is not null)
                 {
                     var item = AttributeJson.ReadItem(put.RequiredElement("Item"), "Item");
                     writes.Add((table, ItemRules.RequireValid(table, item), item.Encoded.ToArray()));
+                    collections.Add(table, item);
                 }
                 else
                 {
-                    writes.Add((table, ItemRules.ReadKey(table, delete!.RequiredElement("Key")).Key, null));
+                    var (item, key) = ItemRules.ReadKey(table, delete!.RequiredElement("Key"));
+                    writes.Add((table, key, null));
+                    collections.Add(table, item);
                 }
             }
         }
 
         if (writes.Count == 0)
-            throw Request.Constraint("requestItems", "{}", "Member must have length greater than or equal to 1");
+            throw request.Constraint("requestItems", "{}", "Member must have length greater than or equal to 1");
         if (writes.Count > MaxBatchWrites)
             throw DynamoDbErrors.Validation("Too many items requested for the BatchWriteItem call");
         if (writes.DistinctBy(w => (w.Table.Name, Convert.ToHexString(w.Key))).Count() < writes.Count)
@@ -142,25 +151,24 @@ internal sealed partial class DynamoDbService
         json.WriteStartObject("UnprocessedItems");
         json.WriteEndObject();
         meter.WriteList(json);
+        collections.WriteMap(json, this);
     }
 
     private void TransactWriteItems(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TransactItems", "ClientRequestToken", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics");
-        RefuseCollectionMetrics(request);
+        var collections = new ItemCollections(request);
         var meter = new CapacityMeter(CapacityMode(request), transaction: true);
         var actions = request.Structures("TransactItems");
         RequireActionCount(request, actions.Count);
         var writes = actions.ConvertAll(ReadAction);
-        if (writes.DistinctBy(w => (w.TableName, Convert.ToHexString(w.Key))).Count() < writes.Count)
-            throw DynamoDbErrors.Validation("Transaction request cannot include multiple operations on one item");
+        var keys = KeysOf(writes.ConvertAll(w => (Table: Definition(w.TableName), w)), (table, write) => write.KeyIn(table));
         if (writes.Sum(w => w.RequestSize) > MaxTransactionSize)
             throw DynamoDbErrors.Validation("Member must have aggregate size less than or equal to 4 MB: the transaction's items are larger");
         (string Token, byte[] Hash)? token = null;
         if (request.String("ClientRequestToken") is { } text)
         {
             if (text.Length is < 1 or > 36)
-                throw Request.Constraint("ClientRequestToken", text, "Member must have length less than or equal to 36, and greater than or equal to 1");
+                throw request.Constraint("ClientRequestToken", text, $"Member must have length {(text.Length < 1 ? "greater than or equal to 1" : "less than or equal to 36")}");
             token = (text, SHA256.HashData(System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(request.RequiredElement("TransactItems"))));
         }
 
@@ -172,15 +180,15 @@ internal sealed partial class DynamoDbService
                 if (!hash.AsSpan().SequenceEqual(known.Hash))
                     throw DynamoDbErrors.IdempotentParameterMismatch();
                 // Done before: the answer is the same, and what it costs now is reading.
-                foreach (var write in writes)
-                    meter.AddRead(write.TableName, CapacityMeter.ReadUnits(_store.Find(write.TableName)?.Find(write.Key) is { } there ? new Item(there).BilledSize() : 0, consistent: true));
+                foreach (var (write, key) in writes.Zip(keys))
+                    meter.AddRead(write.TableName, CapacityMeter.ReadUnits(_store.Find(write.TableName)?.Find(key) is { } there ? new Item(there).BilledSize() : 0, consistent: true));
                 meter.WriteList(json);
                 return;
             }
 
             var reasons = new List<CancellationReason>(writes.Count);
-            foreach (var write in writes)
-                reasons.Add(Decide(write, changes));
+            foreach (var (write, key) in writes.Zip(keys))
+                reasons.Add(Decide(write, key, changes));
             if (reasons.Exists(r => r.Code != "None"))
                 throw new TransactionCanceledException(reasons);
             _store.Commit([.. changes], token);
@@ -189,18 +197,45 @@ internal sealed partial class DynamoDbService
         foreach (var change in changes)
             MeterWrite(meter, change.Table.Definition, change.Key, change.Old, change.Item);
         meter.WriteList(json);
+        foreach (var (write, change) in writes.Zip(changes).Where(w => !w.First.IsCheck))
+            collections.Add(change.Table.Definition, write.Given);
+        collections.WriteMap(json, this);
+    }
+
+    /// <summary>The stored keys of a transaction's actions. Whatever does not fit its table is a reason to cancel, before any condition is looked at.</summary>
+    private static List<byte[]> KeysOf<TAction>(List<(TableDefinition Table, TAction Action)> actions, Func<TableDefinition, TAction, byte[]> keyOf)
+    {
+        var (keys, reasons) = (new List<byte[]>(actions.Count), new List<CancellationReason>(actions.Count));
+        foreach (var (table, action) in actions)
+        {
+            try
+            {
+                keys.Add(keyOf(table, action));
+                reasons.Add(CancellationReason.None);
+            }
+            catch (AwsException error) when (error.Type == "ValidationException")
+            {
+                reasons.Add(CancellationReason.ValidationError(error.Message));
+            }
+        }
+
+        if (keys.Count < actions.Count)
+            throw new TransactionCanceledException(reasons);
+        if (actions.Zip(keys).DistinctBy(a => (a.First.Table.Name, Convert.ToHexString(a.Second))).Count() < keys.Count)
+            throw DynamoDbErrors.Validation("Transaction request cannot include multiple operations on one item");
+        return keys;
     }
 
     /// <summary>Under the store's lock: what one action would do, or why it may not.</summary>
-    private CancellationReason Decide(ItemWrite write, List<ItemChange> changes)
+    private CancellationReason Decide(ItemWrite write, byte[] key, List<ItemChange> changes)
     {
         var table = _store.Require(write.TableName);
-        var old = table.Find(write.Key);
+        var old = table.Find(key);
         if (!write.Meets(old))
             return CancellationReason.ConditionalCheckFailed(write.ReturnOldOnFailure && old is not null ? new Item(old) : null);
         try
         {
-            changes.Add(new ItemChange(table, write.Key, old, write.Evaluate(table.Definition, old)));
+            changes.Add(new ItemChange(table, key, old, write.Evaluate(table.Definition, old)));
             return CancellationReason.None;
         }
         catch (AwsException error) when (error.Type == "ValidationException")
@@ -223,7 +258,7 @@ internal sealed partial class DynamoDbService
                 "ReturnValuesOnConditionCheckFailure", kind == WriteKind.Update ? "UpdateExpression" : "TableName");
             if (kind == WriteKind.Update && part.String("UpdateExpression") is null)
                 throw part.Missing("UpdateExpression");
-            write = new ItemWrite(kind, part, Definition(part.TableName()));
+            write = new ItemWrite(kind, part);
         }
 
         return write ?? throw OneAction();
@@ -237,14 +272,13 @@ internal sealed partial class DynamoDbService
         if (request.Element("TransactItems") is null)
             throw request.Missing("TransactItems");
         if (count == 0)
-            throw Request.Constraint("TransactItems", "[]", "Member must have length greater than or equal to 1");
+            throw request.Constraint("TransactItems", "[]", "Member must have length greater than or equal to 1");
         if (count > MaxTransactionActions)
-            throw Request.Constraint("TransactItems", $"[{count} actions]", $"Member must have length less than or equal to {MaxTransactionActions}");
+            throw request.Constraint("TransactItems", $"[{count} actions]", $"Member must have length less than or equal to {MaxTransactionActions}");
     }
 
     private void TransactGetItems(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TransactItems", "ReturnConsumedCapacity");
         var meter = new CapacityMeter(CapacityMode(request), transaction: true);
         var actions = request.Structures("TransactItems");
         RequireActionCount(request, actions.Count);
@@ -252,17 +286,15 @@ internal sealed partial class DynamoDbService
         {
             var get = action.Allow("Get").Structure("Get") ?? throw action.Missing("Get");
             get.Allow("TableName", "Key", "ProjectionExpression", "ExpressionAttributeNames");
-            var table = Definition(get.TableName());
-            return (Table: table, ItemRules.ReadKey(table, get.RequiredElement("Key")).Key, Projection: ReadProjection(get));
+            return (Table: get.TableName(), Key: AttributeJson.ReadItem(get.RequiredElement("Key"), "Key"), Projection: ReadProjection(get));
         });
-        if (reads.DistinctBy(r => (r.Table.Name, Convert.ToHexString(r.Key))).Count() < reads.Count)
-            throw DynamoDbErrors.Validation("Transaction request cannot include multiple operations on one item");
+        var keys = KeysOf(reads.ConvertAll(r => (Table: Definition(r.Table), r.Key)), ItemRules.RequireKey);
 
         var found = new List<byte[]?>(reads.Count);
         lock (_store.Gate)
         {
-            foreach (var read in reads)
-                found.Add(_store.Require(read.Table.Name).Find(read.Key));
+            foreach (var (read, key) in reads.Zip(keys))
+                found.Add(_store.Require(read.Table).Find(key));
         }
 
         json.WriteStartArray("Responses");
@@ -270,7 +302,7 @@ internal sealed partial class DynamoDbService
         {
             var (table, _, projection) = reads[i];
             json.WriteStartObject();
-            meter.AddRead(table.Name, CapacityMeter.ReadUnits(found[i] is { } there ? new Item(there).BilledSize() : 0, consistent: true));
+            meter.AddRead(table, CapacityMeter.ReadUnits(found[i] is { } there ? new Item(there).BilledSize() : 0, consistent: true));
             if (found[i] is { } item)
             {
                 json.WritePropertyName("Item");
@@ -284,17 +316,9 @@ internal sealed partial class DynamoDbService
         meter.WriteList(json);
     }
 
-    private static List<JsonProperty> Members(Request request, string name)
-    {
-        var element = request.RequiredElement(name);
-        return element.ValueKind == JsonValueKind.Object
-            ? [.. element.EnumerateObject()]
-            : throw AwsException.Serialization($"{AttributeJson.Describe(element.ValueKind)} cannot be converted to Map");
-    }
-
     private static string TableNameOf(Request request, string key)
     {
-        var name = key.StartsWith("arn:", StringComparison.Ordinal) && key.LastIndexOf(":table/", StringComparison.Ordinal) is var at and > 0 ? key[(at + 7)..] : key;
+        var name = Request.NameIn(key);
         request.RequireName("TableName", name);
         return name;
     }

@@ -10,17 +10,8 @@ internal sealed partial class DynamoDbService
 {
     private static string CapacityMode(Request request) => request.Choice("ReturnConsumedCapacity", "NONE", "INDEXES", "TOTAL", "NONE");
 
-    /// <summary>Collection metrics are not computed; asking for none is fine.</summary>
-    private static void RefuseCollectionMetrics(Request request)
-    {
-        if (request.Choice("ReturnItemCollectionMetrics", "NONE", "SIZE", "NONE") == "SIZE")
-            throw DynamoDbErrors.NotHonoured(request.Operation, "ReturnItemCollectionMetrics=SIZE");
-    }
-
     private void PutItem(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "Item", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues", "ReturnValues",
-            "ReturnConsumedCapacity", "ReturnItemCollectionMetrics", "ReturnValuesOnConditionCheckFailure");
         var returned = request.Choice("ReturnValues", "NONE", "ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW");
         if (returned is not ("NONE" or "ALL_OLD"))
             throw DynamoDbErrors.Validation("Return values set to invalid value");
@@ -29,8 +20,6 @@ internal sealed partial class DynamoDbService
 
     private void DeleteItem(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "Key", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues", "ReturnValues",
-            "ReturnConsumedCapacity", "ReturnItemCollectionMetrics", "ReturnValuesOnConditionCheckFailure");
         var returned = request.Choice("ReturnValues", "NONE", "ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW");
         if (returned is not ("NONE" or "ALL_OLD"))
             throw DynamoDbErrors.Validation("Return values set to invalid value");
@@ -39,30 +28,30 @@ internal sealed partial class DynamoDbService
 
     private void UpdateItem(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "Key", "UpdateExpression", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues", "ReturnValues",
-            "ReturnConsumedCapacity", "ReturnItemCollectionMetrics", "ReturnValuesOnConditionCheckFailure");
         Write(WriteKind.Update, request, request.Choice("ReturnValues", "NONE", "ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"), json);
     }
 
     private void Write(WriteKind kind, Request request, string returned, Utf8JsonWriter json)
     {
-        RefuseCollectionMetrics(request);
+        var collections = new ItemCollections(request);
         var meter = new CapacityMeter(CapacityMode(request));
-        var definition = Definition(request.TableName());
-        var write = new ItemWrite(kind, request, definition);
+        var write = new ItemWrite(kind, request);
+        var definition = Definition(write.TableName);
+        var key = write.KeyIn(definition);
         byte[]? old, item;
         lock (_store.Gate)
         {
             var table = _store.Require(write.TableName);
-            old = table.Find(write.Key);
+            old = table.Find(key);
             if (!write.Meets(old))
                 throw new ConditionalCheckFailedException(write.ReturnOldOnFailure && old is not null ? new Item(old) : null);
             item = write.Evaluate(table.Definition, old);
-            _store.Commit([new ItemChange(table, write.Key, old, item)]);
+            _store.Commit([new ItemChange(table, key, old, item)]);
             definition = table.Definition;
         }
 
-        MeterWrite(meter, definition, write.Key, old, item);
+        MeterWrite(meter, definition, key, old, item);
+        collections.Add(definition, write.Given);
         Item? attributes = returned switch
         {
             "ALL_OLD" when old is not null => new Item(old),
@@ -78,11 +67,11 @@ internal sealed partial class DynamoDbService
         }
 
         meter.WriteOne(json);
+        collections.WriteOne(json, this);
     }
 
     private void GetItem(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "Key", "ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames", "ReturnConsumedCapacity");
         var meter = new CapacityMeter(CapacityMode(request));
         var definition = Definition(request.TableName());
         var projection = ReadProjection(request);

@@ -10,15 +10,14 @@ namespace ChatPlatform.LocalAws.DynamoDb.Operations;
 /// <summary>Query and Scan (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html).</summary>
 internal sealed partial class DynamoDbService
 {
-    /// <summary>A page ends before the item that would take what was read over 1 MB; filters count afterwards.</summary>
+    /// <summary>A page ends with the item that takes what was read to 1 MB; filters count afterwards.</summary>
     private const int PageSize = 1024 * 1024;
 
     private const int MaxSegments = 1_000_000;
+    private const string InvalidStart = "The provided starting key is invalid";
 
     private void Query(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "IndexName", "KeyConditionExpression", "FilterExpression", "ProjectionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues",
-            "Select", "Limit", "ConsistentRead", "ScanIndexForward", "ExclusiveStartKey", "ReturnConsumedCapacity");
         var source = ReadSource(request);
         var names = new ExpressionNames(request.Element("ExpressionAttributeNames"), request.Element("ExpressionAttributeValues"));
         var text = request.String("KeyConditionExpression")
@@ -30,9 +29,11 @@ internal sealed partial class DynamoDbService
         var prefix = ItemKeys.PartitionPrefix(condition.PartitionKey);
         var low = condition.Prefix ?? condition.Low ?? [];
         byte[] from = [.. prefix, .. source.Stored(low)];
-        var start = ReadStartKey(request, source);
+        var (start, startItem) = ReadStartKey(request, source, InvalidStart);
         if (start is not null && !start.AsSpan().StartsWith(prefix))
             throw DynamoDbErrors.Validation("The provided starting key is outside query boundaries based on provided conditions");
+        if (start is not null && source.Keys.SortKey is { } sortKey && !condition.Includes(ItemKeys.Key(startItem, sortKey)!.Value.Span))
+            throw DynamoDbErrors.Validation("The provided starting key does not match the range key predicate");
         // The nearer of the range's end and the place to go on from; the entry at that place was given already.
         var edge = forward ? from : Above(condition, prefix, source);
         var resumes = start is not null && (edge is null || start.AsSpan().SequenceCompareTo(edge) is var order && (forward ? order >= 0 : order < 0));
@@ -58,8 +59,6 @@ internal sealed partial class DynamoDbService
 
     private void Scan(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "IndexName", "FilterExpression", "ProjectionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues",
-            "Select", "Limit", "ConsistentRead", "ExclusiveStartKey", "ReturnConsumedCapacity", "Segment", "TotalSegments");
         var source = ReadSource(request);
         var names = new ExpressionNames(request.Element("ExpressionAttributeNames"), request.Element("ExpressionAttributeValues"));
         var shape = ReadShape(request, names, source, "FilterExpression is null", isQuery: false);
@@ -76,7 +75,7 @@ internal sealed partial class DynamoDbService
             throw DynamoDbErrors.Validation($"The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: {segment} is not less than TotalSegments: {total}");
         var from = total is null ? [] : ItemKeys.SegmentStart((int)segment!, (int)total)!;
         var end = total is null ? null : ItemKeys.SegmentStart((int)segment! + 1, (int)total);
-        var start = ReadStartKey(request, source);
+        var (start, _) = ReadStartKey(request, source, source.Index is null ? $"{InvalidStart}: The provided key element does not match the schema" : InvalidStart);
         if (start is not null && (start.AsSpan().SequenceCompareTo(from) < 0 || (end is not null && start.AsSpan().SequenceCompareTo(end) >= 0)))
             throw DynamoDbErrors.Validation("The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment.");
         Answer(request, source, shape, new Range(true, start ?? from, start is null, (key, _) => end is null || key.AsSpan().SequenceCompareTo(end) < 0 ? true : null), json);
@@ -94,14 +93,7 @@ internal sealed partial class DynamoDbService
         {
             var item = new Item(entry);
             var shown = source.Index is null ? item : ItemRules.Project(source.Table, source.Index, item);
-            var size = shown.BilledSize();
-            if (scanned > 0 && bytes + size > PageSize)
-            {
-                more = true;
-                break;
-            }
-
-            bytes += size;
+            bytes += shown.BilledSize();
             scanned++;
             lastItem = entry;
             if (shape.FetchesFromTable)
@@ -119,7 +111,9 @@ internal sealed partial class DynamoDbService
             }
 
             // A page that is full says so, even when nothing is left behind it.
-            more = scanned == shape.Limit;
+            more = scanned == shape.Limit || bytes >= PageSize;
+            if (more)
+                break;
         }
 
         if (shape.WritesItems)
@@ -191,6 +185,13 @@ internal sealed partial class DynamoDbService
         }
     }
 
+    /// <summary>The items under a partition key, for other than answering a query.</summary>
+    internal IEnumerable<byte[]> ReadPartition(TableDefinition table, Item key)
+    {
+        var prefix = ItemKeys.PartitionPrefix(ItemKeys.Key(key, table.Keys.PartitionKey)!.Value.Span);
+        return Read(new Source(table, null), new Range(true, prefix, true, (stored, _) => stored.AsSpan().StartsWith(prefix) ? true : null), int.MaxValue);
+    }
+
     private Source ReadSource(Request request)
     {
         var table = Definition(request.TableName());
@@ -224,7 +225,7 @@ internal sealed partial class DynamoDbService
 
         var select = request.Choice("Select", "", "SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES");
         if (projection is not null && select is not ("" or "SPECIFIC_ATTRIBUTES"))
-            throw DynamoDbErrors.Validation($"Cannot specify the ProjectionExpression when choosing to get {select}");
+            throw DynamoDbErrors.Validation($"Cannot specify the ProjectionExpression when choosing to get {(select == "COUNT" ? "only the Count" : select)}");
         if (projection is null && select == "SPECIFIC_ATTRIBUTES")
             throw DynamoDbErrors.Validation("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES");
         if (source.Index is null && select == "ALL_PROJECTED_ATTRIBUTES")
@@ -246,23 +247,23 @@ internal sealed partial class DynamoDbService
         return new Shape(filter, projection, select != "COUNT", consistent, limit, fetches);
     }
 
-    /// <summary>The stored key that <c>ExclusiveStartKey</c> means; null without one.</summary>
-    private static byte[]? ReadStartKey(Request request, Source source)
+    /// <summary>The stored key that <c>ExclusiveStartKey</c> means, and its attributes; null without one.</summary>
+    private static (byte[]? Key, Item Item) ReadStartKey(Request request, Source source, string invalid)
     {
         if (request.Element("ExclusiveStartKey") is not { } element)
-            return null;
+            return (null, Item.Empty);
         var item = AttributeJson.ReadItem(element, "ExclusiveStartKey");
         var names = source.Keys.Names.Concat(source.Table.Keys.Names).Distinct().ToList();
         if (item.Count() != names.Count)
-            throw DynamoDbErrors.Validation("The provided starting key is invalid");
+            throw DynamoDbErrors.Validation(invalid);
         foreach (var name in names)
         {
             if (!item.TryGet(Encoding.UTF8.GetBytes(name), out var value) || value.Type != source.Table.AttributeTypes[name])
-                throw DynamoDbErrors.Validation("The provided starting key is invalid");
+                throw DynamoDbErrors.Validation(invalid);
         }
 
         var tableKey = ItemRules.RequireKey(source.Table, ItemRules.KeyOf(source.Table.Keys, item));
-        return source.Index is null ? tableKey : ItemKeys.OfIndex(source.Table, source.Index, item, tableKey);
+        return (source.Index is null ? tableKey : ItemKeys.OfIndex(source.Table, source.Index, item, tableKey), item);
     }
 
     /// <summary>The smallest key above everything that a query can give, for reading downwards.</summary>

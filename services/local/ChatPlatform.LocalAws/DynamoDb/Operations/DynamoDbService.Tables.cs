@@ -13,15 +13,19 @@ internal sealed partial class DynamoDbService
 
     private void CreateTable(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes", "BillingMode", "ProvisionedThroughput",
-            "StreamSpecification", "DeletionProtectionEnabled", "TableClass", "Tags");
-        var name = request.TableName();
+        var name = request.OwnTableName();
         var types = ReadAttributeTypes(request);
-        if (types.Count == 0)
+        if (request.Element("AttributeDefinitions") is null)
             throw request.Missing("AttributeDefinitions");
         var keys = ReadKeys(request, types);
         var billing = request.Choice("BillingMode", "PROVISIONED", "PROVISIONED", "PAY_PER_REQUEST");
-        var throughput = ReadThroughput(request, billing, "for table");
+        var throughput = ReadThroughput(request, billing, "");
+        foreach (var member in (ReadOnlySpan<string>)["LocalSecondaryIndexes", "GlobalSecondaryIndexes"])
+        {
+            if (request.Element(member) is not null && request.List(member).Count == 0)
+                throw DynamoDbErrors.InvalidValue($"List of {member} is empty");
+        }
+
         var indexes = request.Structures("LocalSecondaryIndexes").ConvertAll(i => ReadIndex(i, IndexKind.Local, types, billing, keys));
         indexes.AddRange(request.Structures("GlobalSecondaryIndexes").Select(i => ReadIndex(i, IndexKind.Global, types, billing, keys)));
         RequireDistinctIndexes(indexes);
@@ -64,8 +68,7 @@ internal sealed partial class DynamoDbService
 
     private void DescribeTable(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName");
-        var name = request.TableName();
+        var name = request.OwnTableName();
         lock (_store.Gate)
         {
             json.WritePropertyName("Table");
@@ -75,9 +78,13 @@ internal sealed partial class DynamoDbService
 
     private void UpdateTable(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "AttributeDefinitions", "BillingMode", "ProvisionedThroughput", "GlobalSecondaryIndexUpdates", "StreamSpecification",
-            "DeletionProtectionEnabled", "TableClass");
-        var name = request.TableName();
+        var name = request.OwnTableName();
+        if (request.Root.EnumerateObject().All(m => m.Name is "TableName" or "AttributeDefinitions"))
+        {
+            throw DynamoDbErrors.Validation("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification "
+                + "or ReplicaUpdates is required");
+        }
+
         lock (_store.Gate)
         {
             var table = _store.Find(name) ?? throw DynamoDbErrors.TableNotFound(name);
@@ -85,7 +92,10 @@ internal sealed partial class DynamoDbService
             if (request.Element("BillingMode") is not null || request.Element("ProvisionedThroughput") is not null)
             {
                 var billing = request.Choice("BillingMode", definition.BillingMode, "PROVISIONED", "PAY_PER_REQUEST");
-                definition = definition with { BillingMode = billing, Throughput = ReadThroughput(request, billing, "for table") };
+                var throughput = ReadThroughput(request, billing, "");
+                if (billing == "PROVISIONED" && definition.BillingMode == billing && definition.Throughput == throughput)
+                    throw Unchanged(throughput);
+                definition = definition with { BillingMode = billing, Throughput = throughput };
             }
 
             if (request.Bool("DeletionProtectionEnabled") is { } protect)
@@ -119,8 +129,7 @@ internal sealed partial class DynamoDbService
 
     private void DeleteTable(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName");
-        var name = request.TableName();
+        var name = request.OwnTableName();
         lock (_store.Gate)
         {
             var table = _store.Find(name) ?? throw DynamoDbErrors.TableNotFound(name);
@@ -134,7 +143,6 @@ internal sealed partial class DynamoDbService
 
     private void ListTables(Request request, Utf8JsonWriter json)
     {
-        request.Allow("ExclusiveStartTableName", "Limit");
         var limit = (int)(request.Int("Limit", 1, 100) ?? 100);
         var start = request.String("ExclusiveStartTableName");
         List<string> names;
@@ -150,13 +158,12 @@ internal sealed partial class DynamoDbService
 
     private void UpdateTimeToLive(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName", "TimeToLiveSpecification");
-        var name = request.TableName();
+        var name = request.OwnTableName();
         var specification = request.Structure("TimeToLiveSpecification")?.Allow("AttributeName", "Enabled") ?? throw request.Missing("TimeToLiveSpecification");
         var attribute = specification.RequiredString("AttributeName");
         var enabled = specification.Bool("Enabled") ?? throw specification.Missing("Enabled");
         if (attribute.Length is < 1 or > 255)
-            throw Request.Constraint("timeToLiveSpecification.attributeName", attribute, "Member must have length less than or equal to 255");
+            throw specification.Constraint("AttributeName", attribute, $"Member must have length {(attribute.Length < 1 ? "greater than or equal to 1" : "less than or equal to 255")}");
         lock (_store.Gate)
         {
             var table = _store.Find(name) ?? throw DynamoDbErrors.TableNotFound(name);
@@ -178,8 +185,7 @@ internal sealed partial class DynamoDbService
 
     private void DescribeTimeToLive(Request request, Utf8JsonWriter json)
     {
-        request.Allow("TableName");
-        var name = request.TableName();
+        var name = request.OwnTableName();
         string? attribute;
         lock (_store.Gate)
             attribute = (_store.Find(name) ?? throw DynamoDbErrors.TableNotFound(name)).Definition.TimeToLiveAttribute;
@@ -192,9 +198,12 @@ internal sealed partial class DynamoDbService
 
     private void TagResource(Request request, Utf8JsonWriter json)
     {
-        request.Allow("ResourceArn", "Tags");
         var name = request.TableName("ResourceArn");
         var added = ReadTags(request);
+        if (request.Element("Tags") is null)
+            throw request.Missing("Tags");
+        if (added.Count == 0)
+            throw DynamoDbErrors.Validation("Atleast one Tag needs to be provided as Input.");
         lock (_store.Gate)
         {
             var definition = (_store.Find(name) ?? throw DynamoDbErrors.TableNotFound(name)).Definition;
@@ -207,9 +216,12 @@ internal sealed partial class DynamoDbService
 
     private void UntagResource(Request request, Utf8JsonWriter json)
     {
-        request.Allow("ResourceArn", "TagKeys");
         var name = request.TableName("ResourceArn");
         var gone = request.Strings("TagKeys");
+        if (request.Element("TagKeys") is null)
+            throw request.Missing("TagKeys");
+        if (gone.Count == 0)
+            throw DynamoDbErrors.Validation("Atleast one Tag Key needs to be provided as Input.");
         lock (_store.Gate)
         {
             var definition = (_store.Find(name) ?? throw DynamoDbErrors.TableNotFound(name)).Definition;
@@ -219,7 +231,6 @@ internal sealed partial class DynamoDbService
 
     private void ListTagsOfResource(Request request, Utf8JsonWriter json)
     {
-        request.Allow("ResourceArn");
         var name = request.TableName("ResourceArn");
         Dictionary<string, string> tags;
         lock (_store.Gate)
@@ -256,10 +267,12 @@ internal sealed partial class DynamoDbService
     private static KeySchema ReadKeys(Request request, Dictionary<string, AttributeType> types)
     {
         var elements = request.Structures("KeySchema");
-        if (elements.Count == 0)
+        if (request.Element("KeySchema") is null)
             throw request.Missing("KeySchema");
+        if (elements.Count == 0)
+            throw request.Constraint("KeySchema", "[]", "Member must have length greater than or equal to 1");
         if (elements.Count > 2)
-            throw Request.Constraint("KeySchema", $"[{elements.Count} elements]", "Member must have length less than or equal to 2");
+            throw request.Constraint("KeySchema", $"[{elements.Count} elements]", "Member must have length less than or equal to 2");
         var names = elements.ConvertAll(e => e.Allow("AttributeName", "KeyType").RequiredString("AttributeName"));
         var kinds = elements.ConvertAll(e => e.Choice("KeyType", "", "HASH", "RANGE"));
         if (kinds[0] != "HASH")
@@ -267,7 +280,7 @@ internal sealed partial class DynamoDbService
         if (kinds.Count == 2 && kinds[1] != "RANGE")
             throw DynamoDbErrors.Validation("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type");
         if (names.Distinct().Count() < names.Count)
-            throw DynamoDbErrors.InvalidValue("Both the Hash Key and the Range Key element in the KeySchema have the same name");
+            throw DynamoDbErrors.Validation("Both the Hash Key and the Range Key element in the KeySchema have the same name");
         foreach (var name in names.Where(n => !types.ContainsKey(n)))
         {
             throw DynamoDbErrors.InvalidValue("Some index key attributes are not defined in AttributeDefinitions. "
@@ -288,11 +301,17 @@ internal sealed partial class DynamoDbService
         }
 
         if (throughput is null)
-            throw DynamoDbErrors.InvalidValue($"ReadCapacityUnits and WriteCapacityUnits must both be specified {of} when BillingMode is PROVISIONED");
+            throw DynamoDbErrors.InvalidValue($"ReadCapacityUnits and WriteCapacityUnits must both be specified {of}when BillingMode is PROVISIONED");
         return new Throughput(
             throughput.Int("ReadCapacityUnits", 1) ?? throw throughput.Missing("ReadCapacityUnits"),
             throughput.Int("WriteCapacityUnits", 1) ?? throw throughput.Missing("WriteCapacityUnits"));
     }
+
+    private static AwsException Unchanged(Throughput throughput) => DynamoDbErrors.Validation("The provisioned throughput for the table will not change. "
+        + "The requested value equals the current value. "
+        + $"Current ReadCapacityUnits provisioned for the table: {throughput.ReadCapacityUnits}. Requested ReadCapacityUnits: {throughput.ReadCapacityUnits}. "
+        + $"Current WriteCapacityUnits provisioned for the table: {throughput.WriteCapacityUnits}. Requested WriteCapacityUnits: {throughput.WriteCapacityUnits}. "
+        + "Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.");
 
     private static IndexDefinition ReadIndex(Request request, IndexKind kind, Dictionary<string, AttributeType> types, string billing, KeySchema tableKeys)
     {
@@ -322,8 +341,8 @@ internal sealed partial class DynamoDbService
         if (type != "INCLUDE" && attributes.Count > 0)
             throw DynamoDbErrors.InvalidValue($"ProjectionType is {type}, but NonKeyAttributes is specified");
         if (attributes.Count > 20)
-            throw Request.Constraint("projection.nonKeyAttributes", $"[{attributes.Count} attributes]", "Member must have length less than or equal to 20");
-        var throughput = kind == IndexKind.Local ? new Throughput(0, 0) : ReadThroughput(request, billing, $"for index: {name}");
+            throw projection.Constraint("NonKeyAttributes", $"[{attributes.Count} attributes]", "Member must have length less than or equal to 20");
+        var throughput = kind == IndexKind.Local ? new Throughput(0, 0) : ReadThroughput(request, billing, $"for index: {name} ");
         return new IndexDefinition(name, kind, keys, type, attributes, throughput);
     }
 
@@ -334,12 +353,14 @@ internal sealed partial class DynamoDbService
         if (indexes.Count(i => i.Kind == IndexKind.Local) > 5)
             throw DynamoDbErrors.InvalidValue("Number of LocalSecondaryIndexes exceeds per-table limit of 5");
         if (indexes.Count(i => i.Kind == IndexKind.Global) > 20)
-            throw DynamoDbErrors.InvalidValue("Number of GlobalSecondaryIndexes exceeds per-table limit of 20");
+            throw DynamoDbErrors.InvalidValue("GlobalSecondaryIndex count exceeds the per-table limit of 20");
     }
 
     private static void RequireAllTypesUsed(Dictionary<string, AttributeType> types, KeySchema keys, List<IndexDefinition> indexes)
     {
         var used = keys.Names.Concat(indexes.SelectMany(i => i.Keys.Names)).ToHashSet();
+        if (used.Count != types.Count && indexes.Count == 0)
+            throw DynamoDbErrors.InvalidValue("Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions");
         if (used.Count != types.Count)
         {
             throw DynamoDbErrors.InvalidValue("Some AttributeDefinitions are not used. "
@@ -378,20 +399,20 @@ internal sealed partial class DynamoDbService
             {
                 var added = ReadIndex(create, IndexKind.Global, types, definition.BillingMode, definition.Keys);
                 if (indexes.Exists(i => i.Name == added.Name))
-                    throw DynamoDbErrors.Validation($"Attempting to create an index which already exists: {added.Name}");
+                    throw DynamoDbErrors.Validation("Attempting to create an index which already exists");
                 indexes.Add(added);
             }
             else if (update.Structure("Delete")?.Allow("IndexName") is { } delete)
             {
                 if (indexes.RemoveAll(i => i.Kind == IndexKind.Global && i.Name == delete.RequiredString("IndexName")) == 0)
-                    throw DynamoDbErrors.ResourceNotFound($"Requested resource not found: Index: {delete.RequiredString("IndexName")} not found");
+                    throw DynamoDbErrors.ResourceNotFound();
             }
             else if (update.Structure("Update")?.Allow("IndexName", "ProvisionedThroughput") is { } change)
             {
                 var at = indexes.FindIndex(i => i.Kind == IndexKind.Global && i.Name == change.RequiredString("IndexName"));
                 if (at < 0)
-                    throw DynamoDbErrors.ResourceNotFound($"Requested resource not found: Index: {change.RequiredString("IndexName")} not found");
-                indexes[at] = indexes[at] with { Throughput = ReadThroughput(change, definition.BillingMode, $"for index: {indexes[at].Name}") };
+                    throw DynamoDbErrors.ResourceNotFound();
+                indexes[at] = indexes[at] with { Throughput = ReadThroughput(change, definition.BillingMode, $"for index: {indexes[at].Name} ") };
             }
         }
 

@@ -12,35 +12,45 @@ internal sealed partial class DynamoDbService : IAwsJsonService
     private static readonly JsonDocumentOptions Parsing = new() { MaxDepth = 128 };
 
     private readonly DynamoStore _store;
-    private readonly Dictionary<string, Action<Request, Utf8JsonWriter>> _operations;
+    private readonly OperationTable<Action<Request, Utf8JsonWriter>> _operations;
 
     public DynamoDbService(DynamoStore store)
     {
         _store = store;
-        _operations = new(StringComparer.Ordinal)
-        {
-            ["CreateTable"] = CreateTable,
-            ["DescribeTable"] = DescribeTable,
-            ["UpdateTable"] = UpdateTable,
-            ["DeleteTable"] = DeleteTable,
-            ["ListTables"] = ListTables,
-            ["UpdateTimeToLive"] = UpdateTimeToLive,
-            ["DescribeTimeToLive"] = DescribeTimeToLive,
-            ["TagResource"] = TagResource,
-            ["UntagResource"] = UntagResource,
-            ["ListTagsOfResource"] = ListTagsOfResource,
-            ["DescribeLimits"] = DescribeLimits,
-            ["PutItem"] = PutItem,
-            ["GetItem"] = GetItem,
-            ["UpdateItem"] = UpdateItem,
-            ["DeleteItem"] = DeleteItem,
-            ["Query"] = Query,
-            ["Scan"] = Scan,
-            ["BatchGetItem"] = BatchGetItem,
-            ["BatchWriteItem"] = BatchWriteItem,
-            ["TransactWriteItems"] = TransactWriteItems,
-            ["TransactGetItems"] = TransactGetItems,
-        };
+        _operations = new(
+            new("CreateTable", CreateTable, "TableName", "AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes",
+                "BillingMode", "ProvisionedThroughput", "StreamSpecification", "DeletionProtectionEnabled", "TableClass", "Tags"),
+            new("DescribeTable", DescribeTable, "TableName"),
+            new("UpdateTable", UpdateTable, "TableName", "AttributeDefinitions", "BillingMode", "ProvisionedThroughput",
+                "GlobalSecondaryIndexUpdates", "StreamSpecification", "DeletionProtectionEnabled", "TableClass"),
+            new("DeleteTable", DeleteTable, "TableName"),
+            new("ListTables", ListTables, "ExclusiveStartTableName", "Limit"),
+            new("UpdateTimeToLive", UpdateTimeToLive, "TableName", "TimeToLiveSpecification"),
+            new("DescribeTimeToLive", DescribeTimeToLive, "TableName"),
+            new("TagResource", TagResource, "ResourceArn", "Tags"),
+            new("UntagResource", UntagResource, "ResourceArn", "TagKeys"),
+            new("ListTagsOfResource", ListTagsOfResource, "ResourceArn"),
+            new("DescribeLimits", DescribeLimits),
+            new("PutItem", PutItem, "TableName", "Item", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues",
+                "ReturnValues", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics", "ReturnValuesOnConditionCheckFailure"),
+            new("GetItem", GetItem, "TableName", "Key", "ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames",
+                "ReturnConsumedCapacity"),
+            new("UpdateItem", UpdateItem, "TableName", "Key", "UpdateExpression", "ConditionExpression", "ExpressionAttributeNames",
+                "ExpressionAttributeValues", "ReturnValues", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics",
+                "ReturnValuesOnConditionCheckFailure"),
+            new("DeleteItem", DeleteItem, "TableName", "Key", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues",
+                "ReturnValues", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics", "ReturnValuesOnConditionCheckFailure"),
+            new("Query", Query, "TableName", "IndexName", "KeyConditionExpression", "FilterExpression", "ProjectionExpression",
+                "ExpressionAttributeNames", "ExpressionAttributeValues", "Select", "Limit", "ConsistentRead", "ScanIndexForward",
+                "ExclusiveStartKey", "ReturnConsumedCapacity"),
+            new("Scan", Scan, "TableName", "IndexName", "FilterExpression", "ProjectionExpression", "ExpressionAttributeNames",
+                "ExpressionAttributeValues", "Select", "Limit", "ConsistentRead", "ExclusiveStartKey", "ReturnConsumedCapacity", "Segment",
+                "TotalSegments"),
+            new("BatchGetItem", BatchGetItem, "RequestItems", "ReturnConsumedCapacity"),
+            new("BatchWriteItem", BatchWriteItem, "RequestItems", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics"),
+            new("TransactWriteItems", TransactWriteItems, "TransactItems", "ClientRequestToken", "ReturnConsumedCapacity",
+                "ReturnItemCollectionMetrics"),
+            new("TransactGetItems", TransactGetItems, "TransactItems", "ReturnConsumedCapacity"));
     }
 
     public string TargetPrefix => "DynamoDB_20120810";
@@ -49,29 +59,48 @@ internal sealed partial class DynamoDbService : IAwsJsonService
 
     public string ContentType => "application/x-amz-json-1.0";
 
-    /// <summary>The operations that are there, in the order of their names.</summary>
-    public IEnumerable<string> Operations => _operations.Keys.Order(StringComparer.Ordinal);
+    public string Title => "DynamoDB";
+
+    public string ResourceKind => "table";
+
+    public IReadOnlyList<OperationDescription> Operations => _operations.Descriptions;
+
+    /// <summary>
+    /// What an operation on items gets when its table's throughput is used up, and one on tables when it comes too often
+    /// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html#Programming.Errors.MessagesAndCodes).
+    /// </summary>
+    public AwsException Throttling(string operation) => IsOnItems(operation)
+        ? DynamoDbErrors.Error("ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded. "
+            + "Consider increasing your provisioning level with the UpdateTable API.")
+        : DynamoDbErrors.Throttling();
+
+    public AwsException InternalError() => DynamoDbErrors.InternalError("Internal server error");
 
     public async ValueTask HandleAsync(string operation, ReadOnlyMemory<byte> body, IBufferWriter<byte> answer, CancellationToken cancellationToken)
     {
-        if (!_operations.TryGetValue(operation, out var handler))
-            throw AwsException.UnknownOperation($"{TargetPrefix}.{operation}");
+        var known = _operations.Get(TargetPrefix, operation);
         try
         {
-            Run(handler, operation, body, answer);
+            Run(known, body, answer);
         }
         catch (AwsException)
         {
             // A refusal tells about the state as well: it must not be ahead of the log.
-            await _store.WhenDurableAsync();
+            await _store.WhenDurableAsync(IsRead(operation));
             throw;
         }
 
-        await _store.WhenDurableAsync();
+        await _store.WhenDurableAsync(IsRead(operation));
     }
 
+    private static bool IsOnItems(string operation) => operation is "Query" or "Scan" || operation.Contains("Item", StringComparison.Ordinal);
+
+    private static bool IsRead(string operation) =>
+        operation is "GetItem" or "Query" or "Scan" or "BatchGetItem" or "TransactGetItems"
+        || operation.StartsWith("Describe", StringComparison.Ordinal) || operation.StartsWith("List", StringComparison.Ordinal);
+
     /// <summary>Parses a body, which must be one JSON object.</summary>
-    internal static JsonDocument Parse(ReadOnlyMemory<byte> body)
+    private static JsonDocument Parse(ReadOnlyMemory<byte> body)
     {
         try
         {
@@ -83,20 +112,20 @@ internal sealed partial class DynamoDbService : IAwsJsonService
         }
     }
 
-    private static void Run(Action<Request, Utf8JsonWriter> handler, string operation, ReadOnlyMemory<byte> body, IBufferWriter<byte> answer)
+    /// <summary>Reads the request, refuses what the operation does not honour, and writes the answer.</summary>
+    internal static void Run(Operation<Action<Request, Utf8JsonWriter>> operation, ReadOnlyMemory<byte> body, IBufferWriter<byte> answer)
     {
         using var document = Parse(body);
         using var json = new Utf8JsonWriter(answer, Json);
-        var request = new Request(operation, document.RootElement);
+        var request = new Request(operation.Name, document.RootElement).Allow(operation.Parameters);
         json.WriteStartObject();
-        handler(request, json);
+        operation.Handler(request, json);
         json.WriteEndObject();
     }
 
     /// <summary>The account's quotas as a new account has them; nothing here is throttled.</summary>
     private static void DescribeLimits(Request request, Utf8JsonWriter json)
     {
-        request.Allow();
         json.WriteNumber("AccountMaxReadCapacityUnits", 80_000);
         json.WriteNumber("AccountMaxWriteCapacityUnits", 80_000);
         json.WriteNumber("TableMaxReadCapacityUnits", 40_000);

@@ -24,7 +24,7 @@ internal static class ItemRules
             RequireKeyLength(table.Keys, name, value);
         }
 
-        RequireIndexKeys(table, item);
+        RequireIndexKeys(table, item, update);
         if (item.BilledSize() > MaxItemSize)
             throw DynamoDbErrors.Validation(update ? "Item size to update has exceeded the maximum allowed size" : "Item size has exceeded the maximum allowed size");
         return ItemKeys.OfTable(table.Keys, item);
@@ -84,7 +84,7 @@ internal static class ItemRules
         }
     }
 
-    private static void RequireIndexKeys(TableDefinition table, Item item)
+    private static void RequireIndexKeys(TableDefinition table, Item item, bool update)
     {
         foreach (var index in table.Indexes)
         {
@@ -92,12 +92,14 @@ internal static class ItemRules
             {
                 if (!item.TryGet(Encoding.UTF8.GetBytes(name), out var value))
                     continue;
+                if (value.Type != table.AttributeTypes[name] && update)
+                    throw DynamoDbErrors.Validation("The update expression attempted to update the secondary index key to unsupported type");
                 if (value.Type != table.AttributeTypes[name])
                     throw DynamoDbErrors.InvalidValue($"Type mismatch for Index Key {name} Expected: {table.AttributeTypes[name]} Actual: {value.Type} IndexName: {index.Name}");
                 if (value.Type != AttributeType.N && value.PayloadSpan.IsEmpty)
                 {
                     throw DynamoDbErrors.Validation("One or more parameter values are not valid. A value specified for a secondary index key is not supported. "
-                        + $"The AttributeValue for a key attribute cannot contain an empty {Kind(value)} value. IndexName: {index.Name}, IndexKey: {name}");
+                        + $"The AttributeValue for a key attribute cannot contain an empty {(value.Type == AttributeType.B ? "binary" : "string")} value. IndexName: {index.Name}, IndexKey: {name}");
                 }
 
                 var (isPartition, limit) = name == index.Keys.PartitionKey ? (true, ItemKeys.MaxPartitionKeyLength) : (false, ItemKeys.MaxSortKeyLength);
@@ -110,12 +112,10 @@ internal static class ItemRules
     private static void RequireKeyLength(KeySchema keys, string name, AttributeValue value)
     {
         if (value.Type != AttributeType.N && value.PayloadSpan.IsEmpty)
-            throw DynamoDbErrors.Validation($"One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty {Kind(value)} value. Key: {name}");
+            throw DynamoDbErrors.EmptyKey(value.Type, $"Key: {name}");
         if (name == keys.PartitionKey && value.PayloadSpan.Length > ItemKeys.MaxPartitionKeyLength)
             throw DynamoDbErrors.InvalidValue($"Size of hashkey has exceeded the maximum size limit of{ItemKeys.MaxPartitionKeyLength} bytes");
         if (name == keys.SortKey && value.PayloadSpan.Length > ItemKeys.MaxSortKeyLength)
             throw DynamoDbErrors.InvalidValue($"Aggregated size of all range keys has exceeded the size limit of {ItemKeys.MaxSortKeyLength} bytes");
     }
-
-    private static string Kind(AttributeValue value) => value.Type == AttributeType.B ? "binary" : "string";
 }

@@ -15,8 +15,8 @@ internal enum WriteKind
 }
 
 /// <summary>
-/// One write, parsed and checked as far as that is possible without the item: PutItem, UpdateItem, DeleteItem, and the actions of a transaction.
-/// <see cref="Evaluate"/> then says under the store's lock what it would do.
+/// One write, parsed: PutItem, UpdateItem, DeleteItem, and the actions of a transaction. <see cref="KeyIn"/> says whether it fits its table, and
+/// <see cref="Evaluate"/> under the store's lock what it would do.
 /// </summary>
 internal sealed class ItemWrite
 {
@@ -27,10 +27,10 @@ internal sealed class ItemWrite
 
     /// <param name="kind">What it does.</param>
     /// <param name="request">The structure with TableName, Key or Item, and expressions. Its members are declared already.</param>
-    /// <param name="table">The definition of the table that it names.</param>
-    public ItemWrite(WriteKind kind, Request request, TableDefinition table)
+    /// <exception cref="AwsException">ValidationException: an expression, a placeholder or a value is wrong, whatever the table.</exception>
+    public ItemWrite(WriteKind kind, Request request)
     {
-        (_kind, TableName) = (kind, table.Name);
+        (_kind, TableName) = (kind, request.TableName());
         var names = new ExpressionNames(request.Element("ExpressionAttributeNames"), request.Element("ExpressionAttributeValues"));
         var condition = request.String("ConditionExpression");
         var update = kind == WriteKind.Update ? request.String("UpdateExpression") : null;
@@ -41,30 +41,16 @@ internal sealed class ItemWrite
         else if (kind == WriteKind.Check)
             throw request.Missing("ConditionExpression");
         var any = condition is not null || update is not null;
-        names.RequireAllUsed(any, any, kind == WriteKind.Update ? "Both UpdateExpression and ConditionExpression are null" : "ConditionExpression is null");
+        names.RequireAllUsed(any, any, kind == WriteKind.Update ? "UpdateExpression and ConditionExpression are null" : "ConditionExpression is null");
         ReturnOldOnFailure = request.Choice("ReturnValuesOnConditionCheckFailure", "NONE", "ALL_OLD", "NONE") == "ALL_OLD";
-
-        if (kind == WriteKind.Put)
-        {
-            _item = AttributeJson.ReadItem(request.RequiredElement("Item"), "Item");
-            Key = ItemRules.RequireValid(table, _item);
-        }
-        else
-        {
-            (_item, Key) = ItemRules.ReadKey(table, request.RequiredElement("Key"));
-        }
-
-        foreach (var action in _actions)
-        {
-            var root = Encoding.UTF8.GetString(action.Path.Root);
-            if (table.Keys.Names.Contains(root))
-                throw DynamoDbErrors.InvalidValue($"Cannot update attribute {root}. This attribute is part of the key");
-        }
+        var member = kind == WriteKind.Put ? "Item" : "Key";
+        _item = AttributeJson.ReadItem(request.RequiredElement(member), member);
     }
 
     public string TableName { get; }
 
-    public byte[] Key { get; }
+    /// <summary>The item to put, or the key of the others: the table's key attributes are in both.</summary>
+    public Item Given => _item;
 
     public bool ReturnOldOnFailure { get; }
 
@@ -80,6 +66,21 @@ internal sealed class ItemWrite
         AddAction add => add.Value.Encoded.Length,
         _ => 0,
     });
+
+    /// <summary>The stored key of the item that it writes.</summary>
+    /// <exception cref="AwsException">ValidationException: it does not fit the table's keys or indexes, or an item to put is too large.</exception>
+    public byte[] KeyIn(TableDefinition table)
+    {
+        var key = _kind == WriteKind.Put ? ItemRules.RequireValid(table, _item) : ItemRules.RequireKey(table, _item);
+        foreach (var action in _actions)
+        {
+            var root = Encoding.UTF8.GetString(action.Path.Root);
+            if (table.Keys.Names.Contains(root))
+                throw DynamoDbErrors.InvalidValue($"Cannot update attribute {root}. This attribute is part of the key");
+        }
+
+        return key;
+    }
 
     /// <summary>Whether the condition holds for the item that is there (null = none).</summary>
     public bool Meets(byte[]? old) => _condition is null || ConditionEvaluator.Holds(_condition, old is null ? Item.Empty : new Item(old));

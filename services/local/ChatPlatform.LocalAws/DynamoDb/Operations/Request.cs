@@ -10,7 +10,10 @@ namespace ChatPlatform.LocalAws.DynamoDb.Operations;
 /// One request's members, or those of a structure within it. Reading checks the JSON types as DynamoDB does; a member that nobody declared is refused by name,
 /// so that nothing is silently ignored. A JSON null counts as absent.
 /// </summary>
-internal sealed partial class Request(string operation, JsonElement root)
+/// <param name="operation">What refuses a member: the operation, with the structure after a dot.</param>
+/// <param name="root">The JSON object.</param>
+/// <param name="path">What stands before a member's name in messages, e.g. <c>transactItems.1.member.put.</c>; empty for the request itself.</param>
+internal sealed partial class Request(string operation, JsonElement root, string path = "")
 {
     public string Operation { get; } = operation;
 
@@ -40,9 +43,18 @@ internal sealed partial class Request(string operation, JsonElement root)
 
     public JsonElement RequiredElement(string name) => Element(name) ?? throw Missing(name);
 
-    public Request? Structure(string name) => Element(name) is { } element ? new Request($"{Operation}.{name}", element) : null;
+    public Request? Structure(string name) => Element(name) is { } element ? new Request($"{Operation}.{name}", element, $"{Place(name)}.") : null;
 
-    public List<Request> Structures(string name) => [.. List(name).Select(e => new Request($"{Operation}.{name}", e))];
+    public List<Request> Structures(string name) => [.. List(name).Select((e, i) => new Request($"{Operation}.{name}", e, $"{Place(name)}.{i + 1}.member."))];
+
+    /// <summary>The members of a map from a name to a structure.</summary>
+    public List<(string Name, Request Value)> Map(string name)
+    {
+        var element = RequiredElement(name);
+        if (element.ValueKind != JsonValueKind.Object)
+            throw AwsException.Serialization($"{AttributeJson.Describe(element.ValueKind)} cannot be converted to Map");
+        return [.. element.EnumerateObject().Select(m => (m.Name, new Request($"{Operation}.{name}", m.Value, $"{Place(name)}.{m.Name}.member.")))];
+    }
 
     public List<JsonElement> List(string name)
     {
@@ -89,11 +101,27 @@ internal sealed partial class Request(string operation, JsonElement root)
     /// <summary>A table's name; of an ARN the name in it.</summary>
     public string TableName(string member = "TableName")
     {
-        var name = RequiredString(member);
-        if (name.StartsWith("arn:", StringComparison.Ordinal) && name.LastIndexOf(":table/", StringComparison.Ordinal) is var at and > 0)
-            name = name[(at + 7)..];
+        var name = NameIn(RequiredString(member));
         RequireName(member, name);
         return name;
+    }
+
+    /// <summary>The name of the table that an operation on tables speaks of: these word what is missing or too long or short otherwise.</summary>
+    public string OwnTableName()
+    {
+        if (Element("TableName") is null)
+            throw DynamoDbErrors.Validation("The parameter 'TableName' is required but was not present in the request");
+        var name = NameIn(RequiredString("TableName"));
+        if (name.Length is < 3 or > 255)
+            throw DynamoDbErrors.Validation("TableName must be at least 3 characters long and at most 255 characters long");
+        RequireName("TableName", name);
+        return name;
+    }
+
+    public static string NameIn(string nameOrArn)
+    {
+        var at = nameOrArn.StartsWith("arn:", StringComparison.Ordinal) ? nameOrArn.LastIndexOf(":table/", StringComparison.Ordinal) : -1;
+        return at < 0 ? nameOrArn : nameOrArn[(at + 7)..];
     }
 
     public void RequireName(string member, string name)
@@ -107,12 +135,12 @@ internal sealed partial class Request(string operation, JsonElement root)
     }
 
     public AwsException Missing(string name) =>
-        DynamoDbErrors.Validation($"1 validation error detected: Value null at '{Lower(name)}' failed to satisfy constraint: Member must not be null");
+        DynamoDbErrors.Validation($"1 validation error detected: Value null at '{Place(name)}' failed to satisfy constraint: Member must not be null");
 
-    public static AwsException Constraint(string name, string value, string rule) =>
-        DynamoDbErrors.Validation($"1 validation error detected: Value '{value}' at '{Lower(name)}' failed to satisfy constraint: {rule}");
+    public AwsException Constraint(string name, string value, string rule) =>
+        DynamoDbErrors.Validation($"1 validation error detected: Value '{value}' at '{Place(name)}' failed to satisfy constraint: {rule}");
 
-    private static string Lower(string name) => char.ToLowerInvariant(name[0]) + name[1..];
+    private string Place(string name) => path + char.ToLowerInvariant(name[0]) + name[1..];
 
     [GeneratedRegex("^[a-zA-Z0-9_.-]+$")]
     private static partial Regex NamePattern();

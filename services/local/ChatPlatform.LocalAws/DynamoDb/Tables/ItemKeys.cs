@@ -81,10 +81,15 @@ internal static class ItemKeys
 
     /// <summary>The bytes of a key attribute; null when missing.</summary>
     public static ReadOnlyMemory<byte>? Key(Item item, string name) =>
-        item.TryGet(Encoding.UTF8.GetBytes(name), out var value) ? value.Payload : null;
+        item.TryGet(Encoding.UTF8.GetBytes(name), out var value) ? value.Payload : default(ReadOnlyMemory<byte>?);
 
-    private static ReadOnlyMemory<byte>? IndexedKey(TableDefinition table, Item item, string name) =>
-        item.TryGet(Encoding.UTF8.GetBytes(name), out var value) && value.Type == table.AttributeTypes[name] ? value.Payload : null;
+    private static ReadOnlyMemory<byte>? IndexedKey(TableDefinition table, Item item, string name)
+    {
+        // No conditional expression here: its null would become an empty memory, and the item without the key an entry.
+        if (item.TryGet(Encoding.UTF8.GetBytes(name), out var value) && value.Type == table.AttributeTypes[name])
+            return value.Payload;
+        return null;
+    }
 
     private static byte[] Join(ReadOnlySpan<byte> partition, ReadOnlySpan<byte> sort)
     {

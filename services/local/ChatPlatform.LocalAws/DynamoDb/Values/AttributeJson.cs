@@ -143,6 +143,12 @@ internal static class AttributeJson
         _ => "NULL_VALUE",
     };
 
+    public static AwsException NoType() =>
+        DynamoDbErrors.Validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes");
+
+    public static AwsException SeveralTypes() =>
+        DynamoDbErrors.Validation("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes");
+
     private static void ReadMembers(JsonElement json, ValueWriter writer, int depth)
     {
         foreach (var member in json.EnumerateObject())
@@ -179,12 +185,12 @@ internal static class AttributeJson
             if (member.Value.ValueKind == JsonValueKind.Null)
                 continue;
             if (only is not null)
-                throw DynamoDbErrors.Validation("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes");
+                throw SeveralTypes();
             only = member;
         }
 
         if (only is not { } property || !TryParseType(property.Name, out var type))
-            throw DynamoDbErrors.Validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes");
+            throw NoType();
 
         var value = property.Value;
         switch (type)
@@ -258,9 +264,9 @@ internal static class AttributeJson
         for (var i = 1; i < elements.Count; i++)
         {
             if (elements[i - 1].AsSpan().SequenceEqual(elements[i]))
-                throw DynamoDbErrors.InvalidValue(type == AttributeType.NS
-                    ? "Input collection contains duplicates"
-                    : $"Input collection {DescribeSet(json)} contains duplicates.");
+                throw type == AttributeType.NS
+                    ? DynamoDbErrors.Validation("Input collection contains duplicates")
+                    : DynamoDbErrors.InvalidValue($"Input collection {DescribeSet(json)}{(type == AttributeType.BS ? "of type BS" : "")} contains duplicates.");
         }
 
         var set = writer.Begin(type);

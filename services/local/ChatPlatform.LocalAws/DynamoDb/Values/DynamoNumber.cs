@@ -226,7 +226,7 @@ internal static class DynamoNumber
     }
 
     private static Protocol.AwsException NotNumeric(ReadOnlySpan<char> text) =>
-        DynamoDbErrors.Validation($"The parameter cannot be converted to a numeric value: {text}");
+        DynamoDbErrors.Validation("The parameter cannot be converted to a numeric value" + (text.IsEmpty ? "" : $": {text}"));
 
     private static Protocol.AwsException TooManyDigits() =>
         DynamoDbErrors.Validation("Attempting to store more than 38 significant digits in a Number");

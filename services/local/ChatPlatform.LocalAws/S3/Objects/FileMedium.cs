@@ -208,9 +208,16 @@ internal sealed partial class FileMedium : IObjectMedium
         {
             if (disposing)
             {
-                _file.Dispose();
-                if (!_moved)
-                    File.Delete(path);
+                try
+                {
+                    // May have to write what it holds back, which a full disk refuses.
+                    _file.Dispose();
+                }
+                finally
+                {
+                    if (!_moved)
+                        File.Delete(path);
+                }
             }
 
             base.Dispose(disposing);

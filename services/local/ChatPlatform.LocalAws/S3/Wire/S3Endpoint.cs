@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Xml.Linq;
+using ChatPlatform.LocalAws.Faults;
 using ChatPlatform.LocalAws.Protocol;
 using ChatPlatform.LocalAws.S3.Objects;
 using Microsoft.AspNetCore.Http.Features;
@@ -11,7 +12,8 @@ namespace ChatPlatform.LocalAws.S3.Wire;
 /// virtual-host style. Presigned URLs are verified; an <c>Authorization</c> header is not: every caller on loopback is trusted.
 /// </summary>
 internal sealed partial class S3Endpoint(
-    IReadOnlyList<S3Operation> operations, ObjectStore store, SigningCredentials credentials, TimeProvider time, Meters meters, ILogger<S3Endpoint> log)
+    IReadOnlyList<S3Operation> operations, S3Service service, ObjectStore store, SigningCredentials credentials, FaultRules faults, TimeProvider time, Meters meters,
+    ILogger<S3Endpoint> log)
 {
     private readonly S3Operation[] _operations = [.. operations.OrderByDescending(o => o.Selectors.Count).ThenByDescending(o => o.SelectingHeader is not null)];
 
@@ -25,6 +27,8 @@ internal sealed partial class S3Endpoint(
         try
         {
             var call = S3Call.Parse(context);
+            if (call.Bucket.Length > 0)
+                OperationSpan.Of(context)?.SetTag("aws.s3.bucket", call.Bucket);
             if (Cors.IsPreflight(context.Request))
             {
                 name = "Preflight";
@@ -37,7 +41,11 @@ internal sealed partial class S3Endpoint(
                 name = operation.Name;
                 Authorize(call);
                 operation.RefuseUnknown(call);
-                await operation.HandleAsync(call);
+                var drawn = faults.Draw(service, name, call.Bucket);
+                if (drawn is null)
+                    await operation.HandleAsync(call);
+                else if (!await HandleWithFaultsAsync(operation, call, drawn))
+                    return;
             }
         }
         catch (AwsException known)
@@ -51,19 +59,37 @@ internal sealed partial class S3Endpoint(
         }
         catch (Exception defect) when (defect is not BadHttpRequestException)
         {
-            error = "InternalError";
+            error = service.InternalError().Type;
             LogDefect(log, name, context.Request.Path, defect);
-            await AnswerErrorAsync(context, new AwsException("InternalError", "We encountered an internal error. Please try again.", 500), requestId);
+            await AnswerErrorAsync(context, service.InternalError(), requestId);
         }
 
         meters.Record("s3", name, error, Stopwatch.GetElapsedTime(started));
-        if (context.Features.Get<IHttpActivityFeature>()?.Activity is { IsAllDataRequested: true } span)
+        OperationSpan.Of(context)?.Describe(service, name, error, requestId);
+    }
+
+    /// <summary>False: the connection was reset. An answer that is to be lost is written to nowhere, so that the fault may still answer in its place.</summary>
+    private static async Task<bool> HandleWithFaultsAsync(S3Operation operation, S3Call call, DrawnFaults drawn)
+    {
+        if (!await drawn.StrikeAsync(call.Context, after: false))
+            return false;
+        var body = call.Context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
+        using var kept = new MemoryStream();
+        if (drawn.AnyAfter)
+            call.Context.Features.Set<IHttpResponseBodyFeature>(new StreamResponseBodyFeature(kept));
+        try
         {
-            span.DisplayName = $"s3 {name}";
-            span.SetTag("rpc.system", "aws-api").SetTag("rpc.service", "s3").SetTag("rpc.method", name);
-            if (error is not null)
-                span.SetTag("error.type", error);
+            await operation.HandleAsync(call);
         }
+        finally
+        {
+            call.Context.Features.Set(body);
+        }
+
+        if (!await drawn.StrikeAsync(call.Context, after: true))
+            return false;
+        await call.Response.Body.WriteAsync(kept.GetBuffer().AsMemory(0, (int)kept.Length), call.Aborted);
+        return true;
     }
 
     /// <exception cref="S3Exception"><c>NotImplemented</c>, <c>MethodNotAllowed</c>.</exception>

@@ -1,3 +1,4 @@
+using ChatPlatform.LocalAws.Protocol;
 using ChatPlatform.LocalAws.S3.Objects;
 
 namespace ChatPlatform.LocalAws.S3.Wire;
@@ -39,6 +40,10 @@ internal sealed record S3Operation(string Name, string Method, S3Scope Scope, IR
         "x-amz-decoded-content-length", "x-amz-trailer", "x-amz-sdk-checksum-algorithm", "x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-crc64nvme",
         "x-amz-checksum-sha1", "x-amz-checksum-sha256",
     };
+
+    /// <summary>The operation without what all of them understand.</summary>
+    public OperationDescription Describe() => new(Name,
+        [.. Selectors, .. Parameters, .. SelectingHeader is null ? [] : (string[])[SelectingHeader], .. Headers, .. TakesMetadata ? (string[])["x-amz-meta-*"] : []]);
 
     public bool Matches(S3Call call, S3Scope scope) =>
         scope == Scope && call.Request.Method == Method
