@@ -31,10 +31,11 @@ public static class Redis
     }
 
     /// <summary>
-    /// True for what a call throws while Redis is away or a connection to it goes up or down. The client lets a few failures of its own pipes through as they are
-    /// ("Reading is not allowed after reader was completed"), when a connection is replaced while the machine is very busy.
+    /// True for what a call without a cancellation token throws while Redis is away or a connection to it goes up or down. When a connection is replaced on a very busy machine
+    /// the client also cancels calls of its own, and lets a failure of its own pipes through ("Reading is not allowed after reader was completed").
     /// </summary>
-    public static bool IsAway(Exception error) => error is RedisException or TimeoutException || (error is InvalidOperationException && error.Source == "System.IO.Pipelines");
+    public static bool IsAway(Exception error) =>
+        error is RedisException or TimeoutException or TaskCanceledException || (error is InvalidOperationException && error.Source == "System.IO.Pipelines");
 
     private sealed class RedisHealth(IConnectionMultiplexer redis) : IHealthCheck
     {

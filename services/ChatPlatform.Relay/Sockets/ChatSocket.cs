@@ -15,9 +15,6 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
     /// <summary>The largest frame a client may send, in bytes.</summary>
     public const int MaxFrameBytes = 64 * 1024;
 
-    // How long a close may take, with what the client has not read before it.
-    private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(8);
-
     // A late live entry of a replayed room comes within seconds, or its API server has given it up.
     private static readonly TimeSpan ReplayMemory = TimeSpan.FromSeconds(30);
 
@@ -83,8 +80,8 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
     /// <summary>The code the server closes with; 0 while it does not.</summary>
     public int CloseCode => Volatile.Read(ref _closeCode);
 
-    /// <summary>True when the client has not come back to the server's close for so long that the connection should be dropped.</summary>
-    public bool IsCloseOverdue => CloseCode != 0 && _time.GetElapsedTime(Volatile.Read(ref _closedAt)) > CloseTimeout;
+    /// <summary>For how long the client has not come back to the server's close.</summary>
+    public TimeSpan CloseAwaited => CloseCode != 0 ? _time.GetElapsedTime(Volatile.Read(ref _closedAt)) : TimeSpan.Zero;
 
     /// <summary>From now on the client's hello is waited for.</summary>
     public void AwaitHello() => Volatile.Write(ref _helloFrom, _time.GetTimestamp());
@@ -196,7 +193,7 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
 
     /// <summary>
     /// Closes with the code after what is queued now was sent (not for 4503: then the queue is dropped). The first code counts. The reader goes on until the client closes too;
-    /// whoever watches the sockets aborts one whose <see cref="IsCloseOverdue"/>.
+    /// whoever watches the sockets aborts one whose <see cref="CloseAwaited"/> is too long.
     /// </summary>
     public void Close(int code)
     {

@@ -13,6 +13,7 @@ internal sealed class SocketWatch(SessionRegistry registry, RoomTails tails, IOp
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(500);
 
     private readonly TimeSpan _hello = TimeSpan.FromSeconds(options.Value.HelloSeconds);
+    private readonly TimeSpan _close = TimeSpan.FromSeconds(options.Value.CloseSeconds);
     private readonly TimeSpan _silence = TimeSpan.FromSeconds(2 * options.Value.HeartbeatSeconds);
 
     /// <summary>One look at every socket.</summary>
@@ -22,7 +23,7 @@ internal sealed class SocketWatch(SessionRegistry registry, RoomTails tails, IOp
         foreach (var socket in registry.All)
         {
             socket.ForgetReplays();
-            if (socket.IsCloseOverdue)
+            if (socket.CloseAwaited > _close)
                 socket.Abort();
             else if (now >= socket.TokenRefusedFrom)
                 socket.Close(CloseCodes.Unauthenticated);
