@@ -1,4 +1,5 @@
 using ChatPlatform.Benchmarks;
+using ChatPlatform.Benchmarks.Chat;
 using ChatPlatform.Benchmarks.LocalAws;
 
 // ./dev bench NAME: one benchmark and its peer in the same run, a table with the ratio, and one machine-readable line.
@@ -6,6 +7,9 @@ switch (args)
 {
     case ["unwrap"]:
         UnwrapBenchmark.Run(Console.Out);
+        return 0;
+    case ["chat"]:
+        await ChatBenchmark.RunAsync(Console.Out);
         return 0;
     case ["events"]:
         await EventsBenchmark.RunAsync(Console.Out);
@@ -24,6 +28,6 @@ switch (args)
         }
 
     default:
-        Console.Error.WriteLine("bench: name a benchmark: unwrap, events, or localaws [--quick] [--memory]");
+        Console.Error.WriteLine("bench: name a benchmark: unwrap, chat, events, or localaws [--quick] [--memory]");
         return 2;
 }

@@ -47,6 +47,18 @@ public sealed class ChatSystem : IAsyncLifetime
     /// <summary>Where the API servers send events; by default nobody is there.</summary>
     internal int EventsPort { get; init; } = ServiceProcess.FreePort();
 
+    /// <summary>How long the relays wait for a hello.</summary>
+    internal int HelloSeconds { get; init; } = 2;
+
+    /// <summary>True to count what the API servers ask the tables.</summary>
+    internal bool CountsTableCalls { get; init; }
+
+    /// <summary>Null unless they are counted.</summary>
+    internal TableCallCounter? TableCalls { get; private set; }
+
+    /// <summary>What the access tokens are signed with, in base64.</summary>
+    public string SigningKey => _signingKey;
+
     public RedisCluster Redis { get; private set; } = null!;
 
     /// <summary>The AWS edge.</summary>
@@ -78,6 +90,11 @@ public sealed class ChatSystem : IAsyncLifetime
         using (var s3 = new AmazonS3Client(new BasicAWSCredentials("local", "local"), new AmazonS3Config { ServiceURL = aws, ForcePathStyle = true, AuthenticationRegion = "ap-northeast-2" }))
             await s3.PutBucketAsync("chat-attachments");
         Redis = await redis;
+        if (CountsTableCalls)
+        {
+            TableCalls = await TableCallCounter.StartAsync(new Uri(aws));
+            aws = TableCalls.Address.ToString();
+        }
 
         _shared = new Dictionary<string, string?>(AwsAccount)
         {
@@ -161,7 +178,7 @@ public sealed class ChatSystem : IAsyncLifetime
             ["ASPNETCORE_URLS"] = url.ToString(),
             ["GRPC_PORT"] = grpc.Port.ToString(),
             ["Api__GrpcAddress"] = ApiGrpc[index % 2].ToString(),
-            ["Relay__HelloSeconds"] = "2",
+            ["Relay__HelloSeconds"] = HelloSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture),
         };
         foreach (var (key, value) in settings)
             environment[key] = value;
@@ -178,12 +195,21 @@ public sealed class ChatSystem : IAsyncLifetime
         return new ChatUser(this, id, token);
     }
 
+    /// <summary>A user that no other test has, with a token made by hand; asks no server.</summary>
+    public ChatUser NewLocalUser(TimeSpan? tokenLifetime = null)
+    {
+        var id = $"local-{Interlocked.Increment(ref _users)}";
+        return new ChatUser(this, id, SignedToken.Create(_signingKey, id, tokenLifetime));
+    }
+
     public async Task DisposeAsync()
     {
         foreach (var process in Enumerable.Reverse(_processes))
             await process.DisposeAsync();
         if (Redis is not null)
             await Redis.DisposeAsync();
+        if (TableCalls is not null)
+            await TableCalls.DisposeAsync();
         Dynamo?.Dispose();
         _http.Dispose();
         Directory.Delete(_spool, recursive: true);
