@@ -1,5 +1,6 @@
 using ChatPlatform.Benchmarks;
 using ChatPlatform.Benchmarks.Chat;
+using ChatPlatform.Benchmarks.LocalAws;
 
 // ./dev bench NAME: one benchmark and its peer in the same run, a table with the ratio, and one machine-readable line.
 switch (args)
@@ -10,7 +11,13 @@ switch (args)
     case ["chat"]:
         await ChatBenchmark.RunAsync(Console.Out);
         return 0;
+    case ["events"]:
+        await EventsBenchmark.RunAsync(Console.Out);
+        return 0;
+    case ["localaws", .. var options] when options.All(option => option is "--quick" or "--memory"):
+        new LocalAwsBenchmark(Console.Out, quick: options.Contains("--quick")).Run(onlyMemory: options.Contains("--memory"));
+        return 0;
     default:
-        Console.Error.WriteLine("bench: name a benchmark: unwrap or chat");
+        Console.Error.WriteLine("bench: name a benchmark: unwrap, events, chat, or localaws [--quick] [--memory]");
         return 2;
 }

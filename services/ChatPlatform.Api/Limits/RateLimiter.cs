@@ -1,4 +1,5 @@
 using System.Globalization;
+using ChatPlatform.ServiceDefaults;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 

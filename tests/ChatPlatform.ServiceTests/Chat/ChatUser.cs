@@ -136,7 +136,7 @@ public sealed class ChatConnection : IAsyncDisposable
     {
         while (true)
         {
-            var frame = await NextAsync() ?? throw new InvalidOperationException($"closed with {(int?)_socket.CloseStatus} while waiting for {type}");
+            var frame = await NextAsync() ?? throw new WebSocketException($"closed with {(int?)_socket.CloseStatus} while waiting for {type}");
             if (frame.GetProperty("type").GetString() == type)
                 return frame;
         }
