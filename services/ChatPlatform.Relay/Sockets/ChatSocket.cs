@@ -34,7 +34,8 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
     private Dictionary<string, long>? _replayedThrough;
     private long _replayedAt;
 
-    // Written once under the lock, read anywhere.
+    // Written under the lock, read anywhere.
+    private bool _isBusy;
     private int _closeCode;
     private long _closedAt;
 
@@ -72,7 +73,7 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
     public bool IsReady { get; set; }
 
     /// <summary>True while a frame of the client's is being worked on, so that an answer is still to come.</summary>
-    public bool IsBusy { get; set; }
+    public bool IsBusy => Volatile.Read(ref _isBusy);
 
     /// <summary>How long the client has sent nothing.</summary>
     public TimeSpan Silence => _time.GetElapsedTime(Volatile.Read(ref _lastFrameAt));
@@ -200,6 +201,31 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
         lock (_lock)
             BeginClose(code);
     }
+
+    /// <summary>The same, unless an answer is still to come: then false.</summary>
+    public bool TryCloseIdle(int code)
+    {
+        lock (_lock)
+        {
+            if (_isBusy)
+                return false;
+            BeginClose(code);
+            return true;
+        }
+    }
+
+    /// <summary>Begins to work on a frame; false when the socket is being closed, and then nothing must be done for the client whose answer it would not get.</summary>
+    public bool TryBeginWork()
+    {
+        lock (_lock)
+        {
+            Volatile.Write(ref _isBusy, _closeCode == 0);
+            return _isBusy;
+        }
+    }
+
+    /// <summary>The frame's answer is queued.</summary>
+    public void EndWork() => Volatile.Write(ref _isBusy, false);
 
     /// <summary>Drops the connection without a word.</summary>
     public void Abort() => _socket.Abort();

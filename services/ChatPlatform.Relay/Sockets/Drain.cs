@@ -63,7 +63,7 @@ internal sealed class Drain : IHostedService, IDisposable
                 {
                     if (told.Add(socket))
                         socket.Enqueue(ServerFrames.Draining(TimeSpan.FromSeconds(Random.Shared.NextDouble() * _options.DrainSpreadSeconds)));
-                    if (!socket.IsBusy || _time.GetElapsedTime(started) > AnswerTimeout)
+                    if (!socket.TryCloseIdle(CloseCodes.Draining) && _time.GetElapsedTime(started) > AnswerTimeout)
                         socket.Close(CloseCodes.Draining);
                 }
 

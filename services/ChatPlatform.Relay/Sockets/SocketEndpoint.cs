@@ -165,9 +165,10 @@ internal sealed partial class SocketEndpoint(
             }
 
             // One at a time: a client's sends are stored in the order it sent them, and one that floods waits for its own answers.
-            socket.IsBusy = true;
+            if (!socket.TryBeginWork())
+                continue;
             await HandleAsync(socket, frame);
-            socket.IsBusy = false;
+            socket.EndWork();
         }
     }
 

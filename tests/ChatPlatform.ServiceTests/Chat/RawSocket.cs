@@ -17,11 +17,14 @@ internal sealed class RawSocket : IAsyncDisposable
     public int CloseCode { get; private set; }
 
     /// <summary>Connects, from the given loopback address so that ports do not run out, and gives once the server has switched protocols.</summary>
-    public static async Task<RawSocket> ConnectAsync(Uri server, IPAddress from, string token, CancellationToken cancellationToken)
+    /// <param name="receiveBuffer">In bytes, for a client that is to take little; 0 is the kernel's choice.</param>
+    public static async Task<RawSocket> ConnectAsync(Uri server, IPAddress from, string token, CancellationToken cancellationToken, int receiveBuffer = 0)
     {
         var socket = new RawSocket();
         try
         {
+            if (receiveBuffer > 0)
+                socket._socket.ReceiveBufferSize = receiveBuffer;
             socket._socket.Bind(new IPEndPoint(from, 0));
             await socket._socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, server.Port), cancellationToken);
             await socket._socket.SendAsync(
@@ -97,7 +100,7 @@ internal sealed class RawSocket : IAsyncDisposable
         _left?.CopyTo(buffer, 0);
         for (var any = false; !any;)
         {
-            var read = await _socket.ReceiveAsync(buffer.AsMemory(count), cancellationToken);
+            var read = await ReceiveAsync(buffer.AsMemory(count), cancellationToken);
             if (read == 0)
                 return;
             count += read;
@@ -120,6 +123,18 @@ internal sealed class RawSocket : IAsyncDisposable
         }
 
         _left = count == 0 ? null : buffer.AsSpan(0, count).ToArray();
+    }
+
+    private async Task<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _socket.ReceiveAsync(buffer, cancellationToken);
+        }
+        catch (SocketException error) when (error.SocketErrorCode == SocketError.ConnectionReset)
+        {
+            return 0;
+        }
     }
 
     private static bool TryTake(ReadOnlySpan<byte> data, out int size, out int header)

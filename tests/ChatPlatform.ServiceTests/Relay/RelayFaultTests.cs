@@ -166,10 +166,10 @@ public sealed class RelayFaultTests(FaultySystem faulty) : IClassFixture<FaultyS
         await relay.WaitForHealthAsync(url + "health");
         var (mina, joon, sora) = (_system.NewLocalUser(), _system.NewLocalUser(), _system.NewLocalUser());
         var room = await mina.NewGroupAsync(joon, sora);
-        await using var slow = await RawSocket.ConnectAsync(url, IPAddress.Loopback, joon.Token, CancellationToken.None);
+        await using var slow = await RawSocket.ConnectAsync(url, IPAddress.Loopback, joon.Token, CancellationToken.None, receiveBuffer: 4_096);
         await slow.SendAsync("""{"type":"hello"}""", CancellationToken.None);
         await using var quick = await sora.ConnectAsync(relay: 1);
-        const int Count = 600;
+        const int Count = 250;
 
         // More than the kernel's buffers of the connection hold.
         var sending = Parallel.ForEachAsync(
