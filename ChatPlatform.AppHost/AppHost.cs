@@ -1,6 +1,7 @@
 using ChatPlatform.AppHost;
 using ChatPlatform.AppHost.Backing;
 using ChatPlatform.AppHost.Pipelines;
+using ChatPlatform.AppHost.Samples;
 using ChatPlatform.Contracts.Tables;
 
 const string UploadBucket = "chat-attachments";
@@ -66,8 +67,11 @@ builder.AddProject<Projects.ChatPlatform_Insights>("insights", launchProfileName
     .WithReference(kafka).WaitFor(kafka)
     .WithEnvironment("Insights__DataPath", backing.DataFolder("insights"));
 
-// Change data capture: every write to the table becomes a line in the lake.
+// Change data capture: every write to a table becomes a line in the lake. Users have no pipeline: device tokens and blocks stay where they are.
 builder.AddCdcPipeline("chat-log", ChatTables.Log, aws, lambda, tables);
+builder.AddCdcPipeline("chat-rooms", ChatTables.Rooms, aws, lambda, tables);
+builder.AddCdcPipeline("chat-members", ChatTables.Members, aws, lambda, tables);
+builder.AddOrdersSample(backing, aws, lambda);
 
 builder.ShareTheDesk();
 builder.Build().Run();

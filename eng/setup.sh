@@ -128,7 +128,7 @@ setup_npm() {
   # An optional package that cannot be had is no failure to npm; it is one here.
   if ! (cd "$SETUP_NPM" && npm ci --no-audit --no-fund --loglevel=http) >"$log" 2>&1 </dev/null || ! setup_npm_is_whole; then
     # The first line that names a cause, without npm's own words around it.
-    cause=$(grep -m1 -E 'ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|ENOSPC|ESHA512|http fetch GET [45]' "$log" || grep -E '^npm (error|ERR!)' "$log" || true)
+    cause=$(grep -m1 -E 'ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|ENOSPC|EINTEGRITY|http fetch GET [45]' "$log" || grep -E '^npm (error|ERR!)' "$log" || true)
     cause=$(head -n1 <<<"$cause" | sed -E 's/^npm (error|ERR!|http fetch) ?//; s/ attempt [0-9]+ / /')
     rm -f "$log"
     setup_fail "npm ci in eng/npm failed (${cause:-npm installed nothing and gave no reason})" \

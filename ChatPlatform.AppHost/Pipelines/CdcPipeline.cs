@@ -18,7 +18,7 @@ internal static class CdcPipeline
 
     /// <summary>
     /// Adds the pipeline <paramref name="name"/> for <paramref name="table"/>: the function <c>NAME-cdc</c>, the delivery stream <c>NAME-stream</c> and the event source mapping.
-    /// The objects are <c>NAME/year=…/month=…/day=…/hour=…/…gz</c>. Where AWS runs functions (<paramref name="lambda"/> is null) a stack makes all of it and nothing is added here.
+    /// Records that can never be delivered are under <c>aws/lambda/</c> in the same bucket. The objects are <c>NAME/year=…/month=…/day=…/hour=…/…gz</c>. Where AWS runs functions (<paramref name="lambda"/> is null) a stack makes all of it and nothing is added here.
     /// </summary>
     public static void AddCdcPipeline(
         this IDistributedApplicationBuilder builder, string name, TableSchema table, AwsEdge aws, IResourceBuilder<ProjectResource>? lambda, IResourceBuilder<SetupStep> tables)
@@ -92,6 +92,9 @@ internal static class CdcPipeline
             StartingPosition = "TRIM_HORIZON",
             BatchSize = 1000,
             BisectBatchOnFunctionError = true,
+            // About an hour with the emulator's pauses. A record that can never be delivered is then alone, thanks to bisecting, and lies in the bucket instead of blocking its shard.
+            MaximumRetryAttempts = 120,
+            DestinationConfig = new { OnFailure = new { Destination = $"arn:aws:s3:::{Bucket}" } },
             FunctionResponseTypes = new[] { "ReportBatchItemFailures" },
         }, JsonSerializerOptions.Default, cancellationToken);
         // A conflict is a mapping from an earlier run, which goes on from its checkpoint.

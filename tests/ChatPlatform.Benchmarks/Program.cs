@@ -15,9 +15,19 @@ switch (args)
         await EventsBenchmark.RunAsync(Console.Out);
         return 0;
     case ["localaws", .. var options] when options.All(option => option is "--quick" or "--memory"):
-        new LocalAwsBenchmark(Console.Out, quick: options.Contains("--quick")).Run(onlyMemory: options.Contains("--memory"));
-        return 0;
+        try
+        {
+            new LocalAwsBenchmark(Console.Out, quick: options.Contains("--quick")).Run(onlyMemory: options.Contains("--memory"));
+            return 0;
+        }
+        catch (InvalidOperationException error)
+        {
+            // Caught here, so that folders are deleted and processes ended.
+            Console.Error.WriteLine($"bench: {error.Message}");
+            return 1;
+        }
+
     default:
-        Console.Error.WriteLine("bench: name a benchmark: unwrap, events, chat, or localaws [--quick] [--memory]");
+        Console.Error.WriteLine("bench: name a benchmark: unwrap, chat, events, or localaws [--quick] [--memory]");
         return 2;
 }

@@ -18,9 +18,20 @@ public sealed class AppModelTests : IDisposable
         model.Resources.OfType<ContainerResource>().ShouldBeEmpty();
         Names(model).ShouldBe(
             [
-                "api", "aws", "chat-log-pipeline", "chat-tables", "chat-uploads", "fcm", "fluent-bit", "gateway", "insights", "internal-service-token", "jwt-signing-key", "kafka", "kafka-broker", "lambda",
-                "notifier", "redis", "redis-1", "redis-2", "redis-3", "relay",
+                "api", "aws", "chat-log-pipeline", "chat-members-pipeline", "chat-rooms-pipeline", "chat-tables", "chat-uploads", "fcm", "fluent-bit", "gateway", "insights",
+                "internal-service-token", "jwt-signing-key", "kafka", "kafka-broker", "lambda", "notifier", "redis", "redis-1", "redis-2", "redis-3", "relay",
             ]);
+    }
+
+    [Fact]
+    public async Task Another_teams_table_gets_its_pipeline_in_one_line()
+    {
+        var model = await ModelAsync("embedded", "Samples:Orders=true");
+
+        Names(model).ShouldContain("orders-tables");
+        Names(model).ShouldContain("orders-pipeline");
+        (await EnvironmentKeysAsync(model, "lambda")).ShouldContain("Functions__orders-cdc__Environment__DELIVERY_STREAM");
+        (await EnvironmentKeysAsync(await ModelAsync("embedded"), "lambda")).ShouldNotContain("Functions__orders-cdc__Environment__DELIVERY_STREAM");
     }
 
     [Theory]

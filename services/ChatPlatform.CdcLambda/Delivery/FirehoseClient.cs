@@ -23,6 +23,7 @@ internal sealed class FirehoseClient(HttpClient http, CdcSettings settings, Time
     private readonly LineBuffer _request = new(512 * 1024);
     private readonly LineBuffer _answer = new(64 * 1024);
     private readonly List<int> _batch = [];
+    private readonly HashSet<ulong> _items = [];
 
     private enum Outcome
     {
@@ -39,7 +40,7 @@ internal sealed class FirehoseClient(HttpClient http, CdcSettings settings, Time
     {
         for (var next = 0; next < end;)
         {
-            next = PutBatch.Take(records, next, end, _batch);
+            next = PutBatch.Take(records, next, end, _batch, _items);
             if (_batch.Count == 0)
                 break;
             await SendBatchAsync(lines, records, deadline, log);

@@ -22,11 +22,14 @@ internal static class PutBatch
 
     /// <summary>
     /// Puts the indexes of the next call's records into <paramref name="batch"/>, beginning at <paramref name="from"/>, and gives the index after the last one looked at.
-    /// Records without a line are passed over.
+    /// Records without a line are passed over. A call never holds two records of one item: Firehose may refuse a record singly and take those after it, so that an item's older
+    /// state would land after its newer one.
     /// </summary>
-    public static int Take(List<StreamRecord> records, int from, int end, List<int> batch)
+    /// <param name="items">Room for the call's items; its contents do not matter.</param>
+    public static int Take(List<StreamRecord> records, int from, int end, List<int> batch, HashSet<ulong> items)
     {
         batch.Clear();
+        items.Clear();
         var bytes = 0;
         for (; from < end; from++)
         {
@@ -34,6 +37,8 @@ internal static class PutBatch
             if (length == 0)
                 continue;
             if (batch.Count == MaximumRecords || bytes + length > MaximumBytes)
+                break;
+            if (records[from].Item != 0 && !items.Add(records[from].Item))
                 break;
             batch.Add(from);
             bytes += length;

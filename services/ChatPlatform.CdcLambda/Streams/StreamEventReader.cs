@@ -72,7 +72,7 @@ internal sealed class StreamEventReader(byte[][] dropFields, byte[] kindField, b
     private StreamRecord ReadRecord(ref Utf8JsonReader reader, LineBuffer lines, bool unwrap)
     {
         var start = lines.Length;
-        var (sequenceStart, sequenceLength) = (0, 0);
+        var (sequenceStart, sequenceLength, item) = (0, 0, 0UL);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var isChange = reader.ValueTextEquals("dynamodb"u8);
@@ -87,6 +87,7 @@ internal sealed class StreamEventReader(byte[][] dropFields, byte[] kindField, b
             {
                 var isImage = unwrap && reader.ValueTextEquals("NewImage"u8);
                 var isSequence = !isImage && reader.ValueTextEquals("SequenceNumber"u8);
+                var isKeys = !isImage && !isSequence && reader.ValueTextEquals("Keys"u8);
                 reader.Read();
                 if (isImage && reader.TokenType != JsonTokenType.Null)
                 {
@@ -98,6 +99,10 @@ internal sealed class StreamEventReader(byte[][] dropFields, byte[] kindField, b
                     sequenceStart = checked((int)reader.TokenStartIndex) + 1;
                     sequenceLength = reader.ValueSpan.Length;
                 }
+                else if (isKeys && reader.TokenType == JsonTokenType.StartObject)
+                {
+                    item = HashKeys(ref reader);
+                }
                 else
                 {
                     reader.Skip();
@@ -107,7 +112,32 @@ internal sealed class StreamEventReader(byte[][] dropFields, byte[] kindField, b
 
         if (sequenceLength == 0)
             throw new FormatException("A record of the event has no SequenceNumber.");
-        return new StreamRecord(start, lines.Length - start, sequenceStart, sequenceLength, null);
+        return new StreamRecord(start, lines.Length - start, sequenceStart, sequenceLength, item, null);
+    }
+
+    // FNV-1a over name and value of each key, added up so that their order does not count. Raw bytes: one writer escapes a value the same way every time.
+    private static ulong HashKeys(ref Utf8JsonReader reader)
+    {
+        const ulong Offset = 14695981039346656037, Prime = 1099511628211;
+        var sum = 0UL;
+        var depth = reader.CurrentDepth;
+        var hash = Offset;
+        while (reader.Read() && reader.CurrentDepth > depth)
+        {
+            if (reader.TokenType is JsonTokenType.PropertyName or JsonTokenType.String)
+            {
+                foreach (var b in reader.ValueSpan)
+                    hash = (hash ^ b) * Prime;
+                hash = (hash ^ 0xFF) * Prime;
+            }
+            else if (reader.TokenType == JsonTokenType.EndObject)
+            {
+                sum += hash;
+                hash = Offset;
+            }
+        }
+
+        return sum == 0 ? 1 : sum;
     }
 
     private void WriteImage(ref Utf8JsonReader reader, LineBuffer lines)

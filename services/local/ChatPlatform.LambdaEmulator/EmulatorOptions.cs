@@ -32,7 +32,7 @@ internal sealed record FunctionOptions
 }
 
 /// <summary>
-/// The emulator's configuration: <c>DataPath</c>, <c>PollInterval</c>, <c>ShardDiscoveryInterval</c>, <c>RetryBackoff</c>, <c>MaximumConcurrency</c>, <c>IdleTime</c>, <c>AWS_REGION</c>,
+/// The emulator's configuration: <c>DataPath</c>, <c>PollInterval</c>, <c>ShardDiscoveryInterval</c>, <c>RetryBackoff</c>, <c>MaximumConcurrency</c>, <c>IdleTime</c>, <c>AWS_REGION</c>, <c>ConnectionStrings:kafka</c>,
 /// <c>Functions:NAME:Command|Arguments:0…|Environment:KEY|TimeoutSeconds|MemorySize|Handler</c>. Times are <c>hh:mm:ss.fff</c>.
 /// </summary>
 internal sealed partial record EmulatorOptions
@@ -56,6 +56,9 @@ internal sealed partial record EmulatorOptions
 
     /// <summary>How long a process without an invocation is kept.</summary>
     public TimeSpan IdleTime { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>The broker for on-failure destinations that are topics, <c>host:port</c>; null when there is none.</summary>
+    public string? Kafka { get; init; }
 
     public string Region { get; init; } = "us-east-1";
 
@@ -81,6 +84,7 @@ internal sealed partial record EmulatorOptions
             MaximumConcurrency = Number(configuration, "MaximumConcurrency", defaults.MaximumConcurrency, 1, 256),
             IdleTime = Time(configuration, "IdleTime", defaults.IdleTime, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1)),
             Region = configuration["AWS_REGION"] ?? configuration["AWS_DEFAULT_REGION"] ?? defaults.Region,
+            Kafka = configuration.GetConnectionString("kafka") is { Length: > 0 } kafka ? kafka : null,
             Functions = functions,
         };
     }

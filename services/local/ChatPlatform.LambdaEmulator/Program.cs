@@ -1,5 +1,7 @@
 using Amazon.DynamoDBStreams;
+using Amazon.S3;
 using ChatPlatform.LambdaEmulator;
+using ChatPlatform.LambdaEmulator.Destinations;
 using ChatPlatform.LambdaEmulator.Functions;
 using ChatPlatform.LambdaEmulator.Invocations;
 using ChatPlatform.LambdaEmulator.Mappings;
@@ -30,6 +32,8 @@ builder.Services.AddSingleton<ProcessStarter>();
 builder.Services.AddSingleton<FunctionCatalog>();
 builder.Services.AddSingleton<AsynchronousInvocations>();
 builder.Services.AddSingleton<IAmazonDynamoDBStreams>(_ => new AmazonDynamoDBStreamsClient());
+builder.Services.AddSingleton(new Lazy<IAmazonS3>(() => new AmazonS3Client(new AmazonS3Config { ForcePathStyle = true })));
+builder.Services.AddSingleton<FailureDestinations>();
 builder.Services.AddSingleton<MappingStore>();
 builder.Services.AddSingleton<EventSourceMappings>();
 builder.Services.AddHostedService<EmulatorLifetime>();

@@ -10,8 +10,8 @@ internal static class Telemetry
 
     private static readonly Meter Meter = new("ChatPlatform.LambdaEmulator");
 
-    /// <summary>IteratorAge: from a batch's last record being written to its batch being handled.</summary>
-    public static readonly Histogram<double> IteratorAge = Meter.CreateHistogram<double>("lambda.iterator_age", "ms", "Age of the last record of a batch when its invocation ended");
+    /// <summary>IteratorAge, by shard: from a batch's last record being written to the batch being handed to the function.</summary>
+    public static readonly Histogram<double> IteratorAge = Meter.CreateHistogram<double>("lambda.iterator_age", "ms", "Age of the last record of a batch when its invocation began");
 
     public static readonly Histogram<double> Duration = Meter.CreateHistogram<double>("lambda.duration", "ms", "Time a function took for one invocation");
 
@@ -20,6 +20,11 @@ internal static class Telemetry
     public static readonly Counter<long> Throttles = Meter.CreateCounter<long>("lambda.throttles", "{invocation}", "Invocations refused for lack of concurrency");
 
     public static readonly Counter<long> Discarded = Meter.CreateCounter<long>("lambda.records_discarded", "{record}", "Records given up after retries or age");
+
+    public static readonly Counter<long> FilteredOut = Meter.CreateCounter<long>("lambda.records_filtered_out", "{record}", "Records that no filter pattern matched");
+
+    public static readonly Counter<long> DestinationFailures =
+        Meter.CreateCounter<long>("lambda.destination_delivery_failures", "{delivery}", "Discarded batches that could not be brought to their destination and are tried again");
 
     public static readonly Counter<long> Processed = Meter.CreateCounter<long>("lambda.records_processed", "{record}", "Records a function has handled");
 }

@@ -10,7 +10,8 @@ namespace ChatPlatform.Benchmarks.LocalAws;
 /// <summary>What one load came to.</summary>
 /// <param name="Latency">From a request's first byte sent to its answer's last byte read.</param>
 /// <param name="Elapsed">The time of the load.</param>
-internal sealed record LoadResult(LatencyHistogram Latency, TimeSpan Elapsed)
+/// <param name="Refused">Answers with a 5xx status, which are no part of the latencies; each of them ended its connection's load.</param>
+internal sealed record LoadResult(LatencyHistogram Latency, TimeSpan Elapsed, int Refused)
 {
     public double PerSecond => Latency.Count / Elapsed.TotalSeconds;
 }
@@ -31,12 +32,12 @@ internal sealed class HttpLoad : IDisposable
     }
 
     /// <summary>Sends what <paramref name="next"/> gives for a connection's number, as long as the time lasts or until it gives null; then waits for what is on its way.</summary>
-    /// <exception cref="InvalidOperationException">An answer other than 200, or none in 60 s.</exception>
+    /// <exception cref="InvalidOperationException">An answer other than 200 and 5xx, or none in 60 s.</exception>
     public LoadResult Run(TimeSpan time, Func<int, RequestTemplate?> next)
     {
         var latency = new LatencyHistogram();
         var watch = Stopwatch.StartNew();
-        var waiting = 0;
+        var (waiting, refused) = (0, 0);
         for (var i = 0; i < _connections.Length; i++)
             waiting += Send(i, next) ? 1 : 0;
         while (waiting > 0)
@@ -50,13 +51,21 @@ internal sealed class HttpLoad : IDisposable
                 var connection = _connections[i];
                 if (!connection.Receive())
                     continue;
+                if (connection.IsRefused)
+                {
+                    // What it did is unknown, and with it what may come next.
+                    refused++;
+                    waiting--;
+                    continue;
+                }
+
                 latency.Add(Stopwatch.GetElapsedTime(connection.SentAt));
                 if (watch.Elapsed >= time || !Send(i, next))
                     waiting--;
             }
         }
 
-        return new LoadResult(latency, watch.Elapsed);
+        return new LoadResult(latency, watch.Elapsed, refused);
     }
 
     /// <summary>One request on the first connection; gives the answer's body.</summary>
@@ -112,6 +121,9 @@ internal sealed class HttpLoad : IDisposable
 
         public long SentAt { get; private set; }
 
+        /// <summary>Whether the answer that was read has a 5xx status.</summary>
+        public bool IsRefused { get; private set; }
+
         /// <summary>The body of the answer that was read whole.</summary>
         public string Body => Encoding.UTF8.GetString(_received.AsSpan(_bodyAt, _total - _bodyAt));
 
@@ -162,7 +174,8 @@ internal sealed class HttpLoad : IDisposable
                 throw new InvalidOperationException($"An answer has no Content-Length: {Encoding.UTF8.GetString(received)}");
             _bodyAt = end + 4;
             _total = _bodyAt + length;
-            if (!received.StartsWith("HTTP/1.1 200"u8))
+            IsRefused = received.StartsWith("HTTP/1.1 5"u8);
+            if (!IsRefused && !received.StartsWith("HTTP/1.1 200"u8))
                 throw new InvalidOperationException($"An answer is not 200: {Encoding.UTF8.GetString(received)}");
         }
     }

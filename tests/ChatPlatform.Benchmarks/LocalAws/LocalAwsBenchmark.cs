@@ -63,13 +63,16 @@ internal sealed class LocalAwsBenchmark(TextWriter output, bool quick)
             {
                 var (mine, theirs) = (Measure(ours, requests[ours], operation, connections, _round), Measure(peer, requests[peer], operation, connections, _round));
                 _rows[(operation, connections)] = (mine, theirs);
-                output.WriteLine($"{operation,-10}{connections,6} | {Format(mine)} | {Format(theirs)} | {mine.Load.PerSecond / theirs.Load.PerSecond,7:0.0}");
+                output.WriteLine($"{operation,-10}{connections,6} | {Format(mine)} | {Format(theirs)} | {mine.Load.PerSecond / theirs.Load.PerSecond,7:0.0}{Refusals(mine, theirs)}");
             }
         }
     }
 
     private static string Format(Row row) =>
         $"{row.Load.PerSecond,11:0}{Milliseconds(row, 0.5)}{Milliseconds(row, 0.99)}{Milliseconds(row, 0.999)}{row.CpuPerRequest.TotalMicroseconds,7:0}";
+
+    private static string Refusals(Row mine, Row theirs) =>
+        mine.Load.Refused + theirs.Load.Refused == 0 ? "" : $"  answered 5xx: LocalAws {mine.Load.Refused}, DynamoDB Local {theirs.Load.Refused}";
 
     private static string Milliseconds(Row row, double share) => $"{row.Load.Latency.Percentile(share).TotalMilliseconds,8:0.00}";
 
@@ -87,7 +90,8 @@ internal sealed class LocalAwsBenchmark(TextWriter output, bool quick)
     private static LoadResult Fill(HttpLoad load, ChatRequests chat, int items, int perRoom)
     {
         var (batch, batches) = (0L, ChatRequests.Batches(items));
-        return load.Run(TimeSpan.MaxValue, _ => batch < batches ? chat.Fill(batch++, perRoom) : null);
+        var filled = load.Run(TimeSpan.MaxValue, _ => batch < batches ? chat.Fill(batch++, perRoom) : null);
+        return filled.Refused == 0 ? filled : throw new InvalidOperationException("A batch of messages was refused.");
     }
 
     private Row Measure(ServerProcess server, ChatRequests chat, string operation, int connections, TimeSpan time)
@@ -110,7 +114,7 @@ internal sealed class LocalAwsBenchmark(TextWriter output, bool quick)
             "query" => _ => chat.Query(),
             _ => connection => chat.Transact(group, connection, last[connection]++),
         });
-        return new Row(result, (server.Cpu - cpu) / result.Latency.Count);
+        return new Row(result, (server.Cpu - cpu) / Math.Max(1, result.Latency.Count));
     }
 
     /// <summary>The megabytes (10^6) that a process with so many items takes beside the items' own bytes.</summary>

@@ -42,6 +42,9 @@ public sealed class FakeAws : IAsyncDisposable
     /// <summary>The lines that Firehose accepted, in order.</summary>
     public ConcurrentQueue<string> Delivered { get; } = new();
 
+    /// <summary>What was put into buckets, by <c>bucket/key</c>.</summary>
+    public ConcurrentDictionary<string, string> Objects { get; } = new();
+
     /// <summary>How many of the next PutRecordBatch calls refuse their first record.</summary>
     public int RefuseFirstRecord { get; set; }
 
@@ -55,6 +58,7 @@ public sealed class FakeAws : IAsyncDisposable
         var app = builder.Build();
         var aws = new FakeAws(app);
         app.MapPost("/", aws.HandleAsync);
+        app.MapPut("/{bucket}/{**key}", aws.StoreAsync);
         await app.StartAsync();
         return aws;
     }
@@ -137,6 +141,20 @@ public sealed class FakeAws : IAsyncDisposable
             await ErrorAsync(context, "ResourceNotFoundException");
         else
             await context.Response.WriteAsync(answer.ToJsonString());
+    }
+
+    private async Task StoreAsync(string bucket, string key, HttpContext context)
+    {
+        if (Faults.TryPeek(out var fault) && fault.Operation == "PutObject" && Faults.TryDequeue(out _))
+        {
+            context.Response.StatusCode = (int)HttpStatusCode.ServiceUnavailable;
+            await context.Response.WriteAsync($"<Error><Code>{fault.Error}</Code><Message>as the test asked</Message></Error>");
+            return;
+        }
+
+        using var body = new StreamReader(context.Request.Body);
+        Objects[$"{bucket}/{key}"] = await body.ReadToEndAsync();
+        context.Response.Headers.ETag = "\"00000000000000000000000000000000\"";
     }
 
     private static Task ErrorAsync(HttpContext context, string type)

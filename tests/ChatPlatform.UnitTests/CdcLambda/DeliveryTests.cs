@@ -33,6 +33,16 @@ public sealed class DeliveryTests
     }
 
     [Fact]
+    public async Task A_record_that_is_refused_singly_never_lands_after_a_later_one_of_its_item()
+    {
+        // Items a and b in turn; every first try of a call refuses its first record.
+        var events = new[] { "a1", "b1", "a2", "b2", "a3", "c1" };
+        var answers = new FakeFirehose { Answers = { [0] = FakeFirehose.Fail(0), [2] = FakeFirehose.Fail(0), [4] = FakeFirehose.Fail(0) } };
+        (await InvokeAsync(answers, events, text => $$$"""{{{Item(text)}}},"Keys":{"id":{"S":"{{{text[..1]}}}"}}""")).ShouldBe("""{"batchItemFailures":[]}""");
+        answers.Calls.Select(c => string.Join(' ', c.Select(l => l[6..8]))).ShouldBe(["a1 b1", "a1", "a2 b2", "a2", "a3 c1", "a3"]);
+    }
+
+    [Fact]
     public async Task Only_the_records_that_failed_are_sent_again()
     {
         var firehose = new FakeFirehose { Answers = { [0] = FakeFirehose.Fail(1, 3), [1] = FakeFirehose.Fail(0) } };

@@ -53,9 +53,31 @@ public sealed class MappingRuleTests
     [InlineData(Create, """{"TumblingWindowInSeconds":0}""", null)]
     [InlineData(Create, """{"TumblingWindowInSeconds":30}""", "TumblingWindowInSeconds")]
     [InlineData(Create, """{"FilterCriteria":{"Filters":[]}}""", null)]
+    [InlineData(Create, """{"FilterCriteria":{}}""", null)]
+    [InlineData(Create, """{"FilterCriteria":{"Filters":null}}""", null)]
+    [InlineData(Create, """{"FilterCriteria":{"Filters":[{"Pattern":"{\"eventName\":[\"INSERT\"]}"}]}}""", null)]
     [InlineData(Create, """{"FilterCriteria":{"Filters":[{"Pattern":"{}"}]}}""", "FilterCriteria")]
+    [InlineData(Create, """{"FilterCriteria":{"Filters":[{"Pattern":""}]}}""", "FilterCriteria")]
+    [InlineData(Create, """{"FilterCriteria":{"Filters":[{}]}}""", "FilterCriteria")]
+    [InlineData(Create, """{"FilterCriteria":{"Filters":[{"Pattern":1}]}}""", "FilterCriteria")]
+    [InlineData(Create, """{"FilterCriteria":{"Filters":{"Pattern":"{}"}}}""", "FilterCriteria")]
+    [InlineData(Create, """{"FilterCriteria":{"Filter":[]}}""", "FilterCriteria")]
+    [InlineData(Create, """{"FilterCriteria":[]}""", "FilterCriteria")]
     [InlineData(Create, """{"DestinationConfig":{"OnFailure":{}}}""", null)]
-    [InlineData(Create, """{"DestinationConfig":{"OnFailure":{"Destination":"arn:aws:s3:::b"}}}""", "DestinationConfig")]
+    [InlineData(Create, """{"DestinationConfig":{}}""", null)]
+    [InlineData(Create, """{"DestinationConfig":{"OnFailure":null}}""", null)]
+    [InlineData(Create, """{"DestinationConfig":{"OnSuccess":{},"OnFailure":{"Destination":"arn:aws:s3:::failed-records"}}}""", null)]
+    [InlineData(Create, """{"DestinationConfig":{"OnFailure":{"Destination":"arn:aws:s3:::failed-records"}}}""", null)]
+    [InlineData(Create, """{"DestinationConfig":{"OnFailure":{"Destination":"kafka://failed.records"}}}""", null)]
+    [InlineData(Create, """{"DestinationConfig":{"OnFailure":{"Destination":"arn:aws:s3:::B"}}}""", "DestinationConfig")]
+    [InlineData(Create, """{"DestinationConfig":{"OnFailure":{"Destination":"kafka://a b"}}}""", "DestinationConfig")]
+    [InlineData(Create, """{"DestinationConfig":{"OnFailure":{"Destination":"arn:aws:sqs:ap-northeast-2:000000000000:dead"}}}""", "DestinationConfig")]
+    [InlineData(Create, """{"DestinationConfig":{"OnFailure":{"Destination":"arn:aws:sns:ap-northeast-2:000000000000:dead"}}}""", "DestinationConfig")]
+    [InlineData(Create, """{"DestinationConfig":{"OnFailure":{"Destination":7}}}""", "DestinationConfig")]
+    [InlineData(Create, """{"DestinationConfig":{"OnFailure":{"Queue":"q"}}}""", "DestinationConfig")]
+    [InlineData(Create, """{"DestinationConfig":{"OnSuccess":{"Destination":"arn:aws:s3:::failed-records"}}}""", "DestinationConfig")]
+    [InlineData(Create, """{"DestinationConfig":{"Other":{}}}""", "DestinationConfig")]
+    [InlineData(Create, """{"DestinationConfig":"arn:aws:s3:::failed-records"}""", "DestinationConfig")]
     [InlineData(Create, """{"StartingPositionTimestamp":1}""", "StartingPositionTimestamp")]
     [InlineData(Create, """{"ScalingConfig":{"MaximumConcurrency":2}}""", "ScalingConfig")]
     [InlineData(Create, """{"batchSize":5}""", "batchSize")]
@@ -196,11 +218,11 @@ public sealed class MappingRuleTests
                 body[property.Name] = property.Value;
         }
 
-        return MappingParameters.ReadNew(JsonSerializer.SerializeToElement(body), Function, DateTimeOffset.UnixEpoch);
+        return MappingParameters.ReadNew(JsonSerializer.SerializeToElement(body), Function, kafka: true, DateTimeOffset.UnixEpoch);
     }
 
     private static EventSourceMapping Update(EventSourceMapping mapping, string changes) =>
-        MappingParameters.ReadUpdate(JsonSerializer.Deserialize<JsonElement>(changes), mapping, Function, DateTimeOffset.UnixEpoch);
+        MappingParameters.ReadUpdate(JsonSerializer.Deserialize<JsonElement>(changes), mapping, Function, kafka: true, DateTimeOffset.UnixEpoch);
 
     private static (string Name, string Arn) Function(string name) => (name, $"arn:aws:lambda:ap-northeast-2:000000000000:function:{name}");
 }

@@ -29,7 +29,7 @@ public sealed class ExpressionTests
     [InlineData("begins_with(a, :n)", "Incorrect operand type for operator or function; operator or function: begins_with, operand type: N")]
     [InlineData("attribute_exists(:n)", "requires a document path")]
     [InlineData("attribute_type(a, :s)", "Invalid attribute type name found; type: x")]
-    [InlineData("a < :l", "Incorrect operand type for operator or function; operator: <, operand type: L")]
+    [InlineData("a < :l", "Incorrect operand type for operator or function; operator or function: <, operand type: L")]
     [InlineData("a BETWEEN :n AND :s", "requires same data type")]
     [InlineData("a[x] = :n", "Syntax error")]
     public void A_wrong_condition_says_what_is_wrong(string text, string message) =>

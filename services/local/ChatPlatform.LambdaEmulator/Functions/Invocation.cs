@@ -37,7 +37,8 @@ internal sealed class Invocation(string functionArn, byte[] payload, string? cli
 /// <param name="Payload">The function's answer, or the error as JSON.</param>
 /// <param name="FunctionError">What goes into <c>X-Amz-Function-Error</c>; null on success.</param>
 /// <param name="LogTail">The last 4 KB of the log.</param>
-internal sealed record InvocationResult(byte[] Payload, string? FunctionError, string LogTail = "")
+/// <param name="RequestId">The invocation's id.</param>
+internal sealed record InvocationResult(byte[] Payload, string? FunctionError, string LogTail = "", string RequestId = "")
 {
     public static InvocationResult Success(byte[] payload) => new(payload, null);
 

@@ -45,6 +45,7 @@ internal sealed class LambdaFunction(
             await GiveBackAsync(environment);
             if (result is null)
                 continue;
+            result = result with { RequestId = invocation.RequestId };
             return result.FunctionError is null ? result : Failed(result, activity);
         }
     }

@@ -35,6 +35,12 @@ internal sealed record EventSourceMapping
 
     public bool ReportBatchItemFailures { get; init; }
 
+    /// <summary>Event patterns of which one must match; none lets everything pass.</summary>
+    public IReadOnlyList<string> Filters { get; init; } = [];
+
+    /// <summary><c>arn:aws:s3:::BUCKET</c> or <c>kafka://TOPIC</c> for records that are given up; null drops them.</summary>
+    public string? OnFailure { get; init; }
+
     public bool Enabled { get; init; } = true;
 
     public required DateTimeOffset Created { get; init; }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Amazon.DynamoDBStreams;
 using Amazon.DynamoDBStreams.Model;
 using Amazon.Runtime;
+using ChatPlatform.LambdaEmulator.Destinations;
 using ChatPlatform.LambdaEmulator.Functions;
 using ChatPlatform.LambdaEmulator.Protocol;
 
@@ -12,22 +13,26 @@ internal sealed record MappingState(EventSourceMapping Mapping, string State, st
 
 /// <summary>All mappings: kept durably, each with its poller while enabled. Thread-safe; changes happen one at a time.</summary>
 internal sealed partial class EventSourceMappings(
-    MappingStore store, FunctionCatalog functions, IAmazonDynamoDBStreams streams, EmulatorOptions options, ILoggerFactory loggers, TimeProvider time) : IDisposable
+    MappingStore store, FunctionCatalog functions, FailureDestinations destinations, IAmazonDynamoDBStreams streams, EmulatorOptions options, ILoggerFactory loggers, TimeProvider time)
+    : IDisposable
 {
     private readonly ILogger _logger = loggers.CreateLogger<EventSourceMappings>();
     private readonly SemaphoreSlim _changing = new(1);
     private readonly Lock _gate = new();
     private readonly SortedDictionary<Guid, Entry> _entries = [];
 
-    private sealed class Entry(EventSourceMapping mapping)
+    private sealed class Entry(EventSourceMapping mapping, string starting)
     {
+        /// <summary>The state until the poller has its positions: Creating, Updating or Enabling.</summary>
+        public string Starting { get; set; } = starting;
+
         public EventSourceMapping Mapping { get; set; } = mapping;
 
         public MappingPoller? Poller { get; set; }
 
         public MappingState State => new(
             Mapping,
-            Poller is null ? "Disabled" : Poller.Positioned ? "Enabled" : "Creating",
+            Poller is null ? "Disabled" : Poller.Positioned ? "Enabled" : Starting,
             Poller?.LastProcessingResult ?? "No records processed");
     }
 
@@ -41,7 +46,7 @@ internal sealed partial class EventSourceMappings(
         {
             foreach (var mapping in store.LoadMappings())
             {
-                var entry = new Entry(mapping);
+                var entry = new Entry(mapping, "Enabling");
                 lock (_gate)
                     _entries.Add(mapping.Uuid, entry);
                 if (mapping.Enabled)
@@ -69,14 +74,14 @@ internal sealed partial class EventSourceMappings(
     /// <exception cref="LambdaException">A parameter is wrong or not honoured, function or stream are not there, or the pair has a mapping already (409).</exception>
     public async Task<MappingState> CreateAsync(JsonElement body, CancellationToken cancellationToken)
     {
-        var mapping = MappingParameters.ReadNew(body, Function, time.GetUtcNow());
+        var mapping = MappingParameters.ReadNew(body, Function, options.Kafka is not null, time.GetUtcNow());
         await CheckStreamAsync(mapping.EventSourceArn, cancellationToken);
         await _changing.WaitAsync(cancellationToken);
         try
         {
             CheckUnique(mapping);
             store.Save(mapping);
-            var entry = new Entry(mapping);
+            var entry = new Entry(mapping, "Creating");
             lock (_gate)
                 _entries.Add(mapping.Uuid, entry);
             if (mapping.Enabled)
@@ -118,13 +123,15 @@ internal sealed partial class EventSourceMappings(
         try
         {
             var entry = Find(uuid);
-            var changed = MappingParameters.ReadUpdate(body, entry.Mapping, Function, time.GetUtcNow());
+            var changed = MappingParameters.ReadUpdate(body, entry.Mapping, Function, options.Kafka is not null, time.GetUtcNow());
             CheckUnique(changed);
             store.Save(changed);
             if (entry.Poller is { } poller)
                 await poller.StopAsync();
+            var before = entry.Mapping;
+            entry.Starting = before.Enabled ? "Updating" : "Enabling";
             (entry.Mapping, entry.Poller) = (changed, changed.Enabled ? StartPoller(changed) : null);
-            return entry.State with { State = changed.Enabled ? "Updating" : "Disabling" };
+            return entry.State with { State = changed.Enabled ? entry.Starting : before.Enabled ? "Disabling" : "Updating" };
         }
         finally
         {
@@ -204,7 +211,7 @@ internal sealed partial class EventSourceMappings(
         }
     }
 
-    private MappingPoller StartPoller(EventSourceMapping mapping) => new(mapping, store, functions, streams, options, loggers.CreateLogger<MappingPoller>(), time);
+    private MappingPoller StartPoller(EventSourceMapping mapping) => new(mapping, store, functions, destinations, streams, options, loggers.CreateLogger<MappingPoller>(), time);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Mapping {Uuid} of {StreamArn} to {Function} created")]
     private partial void MappingCreated(Guid uuid, string streamArn, string function);

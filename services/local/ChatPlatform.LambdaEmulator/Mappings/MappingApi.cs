@@ -95,8 +95,25 @@ internal static class MappingApi
         json.WriteString("StateTransitionReason", "User action");
         json.WriteStartObject("DestinationConfig");
         json.WriteStartObject("OnFailure");
+        if (mapping.OnFailure is not null)
+            json.WriteString("Destination", mapping.OnFailure);
         json.WriteEndObject();
         json.WriteEndObject();
+        if (mapping.Filters.Count > 0)
+        {
+            json.WriteStartObject("FilterCriteria");
+            json.WriteStartArray("Filters");
+            foreach (var pattern in mapping.Filters)
+            {
+                json.WriteStartObject();
+                json.WriteString("Pattern", pattern);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
         json.WriteNumber("MaximumRecordAgeInSeconds", mapping.MaximumRecordAgeInSeconds);
         json.WriteBoolean("BisectBatchOnFunctionError", mapping.BisectBatchOnFunctionError);
         json.WriteNumber("MaximumRetryAttempts", mapping.MaximumRetryAttempts);

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using ChatPlatform.LambdaEmulator.Destinations;
+using ChatPlatform.LambdaEmulator.Filters;
 using ChatPlatform.LambdaEmulator.Protocol;
 
 namespace ChatPlatform.LambdaEmulator.Mappings;
@@ -12,7 +14,7 @@ internal static partial class MappingParameters
 {
     private static readonly string[] NotHonoured =
     [
-        "AmazonManagedKafkaEventSourceConfig", "DestinationConfig", "DocumentDBEventSourceConfig", "FilterCriteria", "KMSKeyArn", "LoggingConfig", "MetricsConfig",
+        "AmazonManagedKafkaEventSourceConfig", "DocumentDBEventSourceConfig", "KMSKeyArn", "LoggingConfig", "MetricsConfig",
         "ProvisionedPollerConfig", "Queues", "ScalingConfig", "SelfManagedEventSource", "SelfManagedKafkaEventSourceConfig", "SourceAccessConfigurations",
         "StartingPositionTimestamp", "Tags", "Topics", "TumblingWindowInSeconds",
     ];
@@ -20,7 +22,8 @@ internal static partial class MappingParameters
     private static readonly string[] CreateOnly = ["EventSourceArn", "StartingPosition"];
 
     /// <summary>The parameters of a new mapping, by name, checked.</summary>
-    public static EventSourceMapping ReadNew(JsonElement body, Func<string, (string Name, string Arn)> function, DateTimeOffset now)
+    /// <param name="kafka">Whether there is a broker, so that a topic may be a destination.</param>
+    public static EventSourceMapping ReadNew(JsonElement body, Func<string, (string Name, string Arn)> function, bool kafka, DateTimeOffset now)
     {
         var arn = Text(body, "EventSourceArn") ?? throw LambdaException.Invalid("EventSourceArn is missing; it must be the ARN of a DynamoDB stream.");
         if (!StreamArn().IsMatch(arn))
@@ -31,7 +34,7 @@ internal static partial class MappingParameters
             throw LambdaException.Invalid($"StartingPosition is '{position}'; for a DynamoDB stream it must be TRIM_HORIZON or LATEST.");
 
         var target = function(name);
-        return Apply(body, [.. CreateOnly, "FunctionName"], new EventSourceMapping
+        return Apply(body, [.. CreateOnly, "FunctionName"], kafka, new EventSourceMapping
         {
             Uuid = Guid.NewGuid(),
             EventSourceArn = arn,
@@ -44,7 +47,7 @@ internal static partial class MappingParameters
     }
 
     /// <summary>The mapping with the body's changes. Source and starting position cannot change.</summary>
-    public static EventSourceMapping ReadUpdate(JsonElement body, EventSourceMapping mapping, Func<string, (string Name, string Arn)> function, DateTimeOffset now)
+    public static EventSourceMapping ReadUpdate(JsonElement body, EventSourceMapping mapping, Func<string, (string Name, string Arn)> function, bool kafka, DateTimeOffset now)
     {
         if (Text(body, "FunctionName") is { } name)
         {
@@ -52,10 +55,10 @@ internal static partial class MappingParameters
             mapping = mapping with { FunctionName = target.Name, FunctionArn = target.Arn };
         }
 
-        return Apply(body, ["FunctionName", "UUID"], mapping with { LastModified = now });
+        return Apply(body, ["FunctionName", "UUID"], kafka, mapping with { LastModified = now });
     }
 
-    private static EventSourceMapping Apply(JsonElement body, string[] known, EventSourceMapping mapping)
+    private static EventSourceMapping Apply(JsonElement body, string[] known, bool kafka, EventSourceMapping mapping)
     {
         if (body.ValueKind != JsonValueKind.Object)
             throw new LambdaException("InvalidRequestContentException", "The body must be a JSON object.");
@@ -71,6 +74,8 @@ internal static partial class MappingParameters
                 "MaximumRetryAttempts" => mapping with { MaximumRetryAttempts = Number(property, -1, 10_000) },
                 "MaximumRecordAgeInSeconds" => mapping with { MaximumRecordAgeInSeconds = RecordAge(property) },
                 "BisectBatchOnFunctionError" => mapping with { BisectBatchOnFunctionError = Flag(property) },
+                "FilterCriteria" => mapping with { Filters = EventFilter.Read(value) },
+                "DestinationConfig" => mapping with { OnFailure = FailureDestination.Read(value, kafka) },
                 "Enabled" => mapping with { Enabled = Flag(property) },
                 "FunctionResponseTypes" => mapping with { ReportBatchItemFailures = ResponseTypes(property) },
                 _ when NotHonoured.Contains(property.Name) => AsksForNothing(property)

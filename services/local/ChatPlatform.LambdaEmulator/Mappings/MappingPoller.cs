@@ -1,6 +1,7 @@
 using Amazon.DynamoDBStreams;
 using Amazon.DynamoDBStreams.Model;
 using Amazon.Runtime;
+using ChatPlatform.LambdaEmulator.Destinations;
 using ChatPlatform.LambdaEmulator.Functions;
 using ChatPlatform.LambdaEmulator.Streams;
 
@@ -15,6 +16,7 @@ internal sealed partial class MappingPoller
     private readonly EventSourceMapping _mapping;
     private readonly MappingStore _store;
     private readonly FunctionCatalog _functions;
+    private readonly FailureDestinations _destinations;
     private readonly IAmazonDynamoDBStreams _streams;
     private readonly EmulatorOptions _options;
     private readonly ILogger _logger;
@@ -24,9 +26,10 @@ internal sealed partial class MappingPoller
     private readonly Task _loop;
 
     public MappingPoller(
-        EventSourceMapping mapping, MappingStore store, FunctionCatalog functions, IAmazonDynamoDBStreams streams, EmulatorOptions options, ILogger logger, TimeProvider time)
+        EventSourceMapping mapping, MappingStore store, FunctionCatalog functions, FailureDestinations destinations, IAmazonDynamoDBStreams streams, EmulatorOptions options,
+        ILogger logger, TimeProvider time)
     {
-        (_mapping, _store, _functions, _streams, _options, _logger, _time) = (mapping, store, functions, streams, options, logger, time);
+        (_mapping, _store, _functions, _destinations, _streams, _options, _logger, _time) = (mapping, store, functions, destinations, streams, options, logger, time);
         _loop = Task.Run(RunAsync);
     }
 
@@ -95,7 +98,7 @@ internal sealed partial class MappingPoller
             }
 
             var iterator = fresh.GetValueOrDefault(shard.ShardId).Iterator;
-            var reader = new ShardReader(_mapping, checkpoint, iterator, _store, _functions, _streams, _options, _logger, _time, result => LastProcessingResult = result);
+            var reader = new ShardReader(_mapping, checkpoint, iterator, _store, _functions, _destinations, _streams, _options, _logger, _time, result => LastProcessingResult = result);
             _readers[shard.ShardId] = Task.Run(() => reader.RunAsync(_stop.Token));
         }
 

@@ -1,3 +1,4 @@
+using ChatPlatform.LambdaEmulator.Destinations;
 using ChatPlatform.LambdaEmulator.Functions;
 using ChatPlatform.LambdaEmulator.Mappings;
 using ChatPlatform.LambdaEmulator.Protocol;
@@ -15,12 +16,13 @@ namespace ChatPlatform.LambdaEmulator.Streams;
 /// </list>
 /// </summary>
 internal sealed partial class BatchRunner(
-    EventSourceMapping mapping, FunctionCatalog functions, EmulatorOptions options, ILogger logger, TimeProvider time, string shardId,
-    Action<string> processed, Action<IReadOnlyList<StreamRecord>, int, int> handled)
+    EventSourceMapping mapping, FunctionCatalog functions, FailureDestinations destinations, EmulatorOptions options, ILogger logger, TimeProvider time,
+    string shardId, Action<string> processed, Action<IReadOnlyList<StreamRecord>, int, int> handled)
 {
     private readonly ILogger _logger = logger;
 
-    private readonly record struct Part(int From, int End, int Retries, int Failures);
+    /// <param name="Last">The last invocation of exactly these records, as a discarded batch tells of it.</param>
+    private readonly record struct Part(int From, int End, int Retries, int Failures, InvocationResult? Last = null);
 
     /// <summary>Returns when every record is handled or given up.</summary>
     /// <exception cref="OperationCanceledException">Cancelled between two invocations; the rest is not handled.</exception>
@@ -31,27 +33,28 @@ internal sealed partial class BatchRunner(
         while (parts.TryPop(out var part))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            part = GiveUpOld(records, part);
+            part = await GiveUpOldAsync(records, part, cancellationToken);
             if (part.From == part.End)
                 continue;
 
-            var first = await InvokeAsync(records, part);
-            if (first is null)
+            var result = await InvokeAsync(records, part);
+            if (result is null)
             {
                 await PauseAsync(part.Failures, cancellationToken);
                 parts.Push(part with { Failures = part.Failures + 1 });
                 continue;
             }
 
+            var first = FirstFailure(result, records, part);
             if (first > part.From)
             {
-                handled(records, part.From, first.Value);
-                Telemetry.Processed.Add(first.Value - part.From, new KeyValuePair<string, object?>("function", mapping.FunctionName));
+                handled(records, part.From, first);
+                Telemetry.Processed.Add(first - part.From, new KeyValuePair<string, object?>("function", mapping.FunctionName));
                 processed(first == part.End ? "OK" : "PROBLEM: Function call failed");
                 if (first < part.End)
                 {
                     await PauseAsync(0, cancellationToken);
-                    parts.Push(new Part(first.Value, part.End, 0, 0));
+                    parts.Push(new Part(first, part.End, 0, 0));
                 }
 
                 continue;
@@ -62,30 +65,32 @@ internal sealed partial class BatchRunner(
             if (mapping.BisectBatchOnFunctionError && length > 1)
             {
                 var middle = part.From + (length / 2);
-                parts.Push(part with { From = middle });
-                parts.Push(part with { End = middle });
+                parts.Push(part with { From = middle, Last = null });
+                parts.Push(part with { End = middle, Last = null });
                 BatchBisected(mapping.Uuid, shardId, length);
                 continue;
             }
 
             if (mapping.MaximumRetryAttempts >= 0 && part.Retries >= mapping.MaximumRetryAttempts)
             {
-                GiveUp(records, part.From, part.End, "RetryAttemptsExhausted");
+                await GiveUpAsync(records, part with { Last = result }, "RetryAttemptsExhausted", cancellationToken);
                 continue;
             }
 
             await PauseAsync(part.Failures, cancellationToken);
-            parts.Push(part with { Retries = part.Retries + 1, Failures = part.Failures + 1 });
+            parts.Push(part with { Retries = part.Retries + 1, Failures = part.Failures + 1, Last = result });
         }
     }
 
-    /// <summary>The first record to be handled again (<c>part.End</c> when there is none), or null when the function could not be invoked at all.</summary>
-    private async Task<int?> InvokeAsync(List<StreamRecord> records, Part part)
+    /// <summary>How the invocation ended, or null when the function could not be invoked at all.</summary>
+    private async Task<InvocationResult?> InvokeAsync(List<StreamRecord> records, Part part)
     {
-        InvocationResult result;
+        var age = time.GetUtcNow() - records[part.End - 1].Created;
+        Telemetry.IteratorAge.Record(
+            Math.Max(0, age.TotalMilliseconds), new KeyValuePair<string, object?>("function", mapping.FunctionName), new KeyValuePair<string, object?>("shard", shardId));
         try
         {
-            result = await functions.Get(mapping.FunctionName).InvokeAsync(StreamEventWriter.Join(records, part.From, part.End));
+            return await functions.Get(mapping.FunctionName).InvokeAsync(StreamEventWriter.Join(records, part.From, part.End));
         }
         catch (LambdaException error)
         {
@@ -94,15 +99,17 @@ internal sealed partial class BatchRunner(
             NotInvoked(mapping.Uuid, mapping.FunctionName, error.Message);
             return null;
         }
+    }
 
-        var age = time.GetUtcNow() - records[part.End - 1].Created;
-        Telemetry.IteratorAge.Record(Math.Max(0, age.TotalMilliseconds), new KeyValuePair<string, object?>("function", mapping.FunctionName));
+    /// <summary>The first record to be handled again; <c>part.End</c> when there is none.</summary>
+    private int FirstFailure(InvocationResult result, List<StreamRecord> records, Part part)
+    {
         if (result.FunctionError is not null)
             return part.From;
         return mapping.ReportBatchItemFailures ? BatchResponse.FirstFailure(result.Payload, records, part.From, part.End) : part.End;
     }
 
-    private Part GiveUpOld(List<StreamRecord> records, Part part)
+    private async Task<Part> GiveUpOldAsync(List<StreamRecord> records, Part part, CancellationToken cancellationToken)
     {
         if (mapping.MaximumRecordAgeInSeconds < 0)
             return part;
@@ -112,14 +119,17 @@ internal sealed partial class BatchRunner(
             from++;
         if (from == part.From)
             return part;
-        GiveUp(records, part.From, from, "MaximumRecordAgeExceeded");
+        await GiveUpAsync(records, part with { End = from }, "MaximumRecordAgeExceeded", cancellationToken);
         return part with { From = from };
     }
 
-    private void GiveUp(List<StreamRecord> records, int from, int end, string condition)
+    /// <summary>Brings records to the on-failure destination, and only then moves the checkpoint over them.</summary>
+    private async Task GiveUpAsync(List<StreamRecord> records, Part part, string condition, CancellationToken cancellationToken)
     {
+        var (from, end, invoked) = (part.From, part.End, part.Last is null ? 0 : part.Retries + 1);
         RecordsDiscarded(mapping.Uuid, shardId, condition, end - from, records[from].SequenceNumber, records[end - 1].SequenceNumber);
         Telemetry.Discarded.Add(end - from, new KeyValuePair<string, object?>("function", mapping.FunctionName), new KeyValuePair<string, object?>("condition", condition));
+        await destinations.SendAsync(mapping, new DiscardedBatch(shardId, condition, records, from, end, invoked, part.Last?.RequestId, part.Last?.FunctionError), cancellationToken);
         handled(records, from, end);
     }
 

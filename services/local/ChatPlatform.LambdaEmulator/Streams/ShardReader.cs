@@ -3,6 +3,8 @@ using System.Threading.Channels;
 using Amazon.DynamoDBStreams;
 using Amazon.DynamoDBStreams.Model;
 using Amazon.Runtime;
+using ChatPlatform.LambdaEmulator.Destinations;
+using ChatPlatform.LambdaEmulator.Filters;
 using ChatPlatform.LambdaEmulator.Functions;
 using ChatPlatform.LambdaEmulator.Mappings;
 using ChatPlatform.LambdaEmulator.Protocol;
@@ -14,8 +16,8 @@ namespace ChatPlatform.LambdaEmulator.Streams;
 /// so that its changes stay in order (https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html). Runs once.
 /// </summary>
 internal sealed partial class ShardReader(
-    EventSourceMapping mapping, ShardCheckpoint checkpoint, string? latestIterator, MappingStore store, FunctionCatalog functions, IAmazonDynamoDBStreams streams,
-    EmulatorOptions options, ILogger logger, TimeProvider time, Action<string> processed)
+    EventSourceMapping mapping, ShardCheckpoint checkpoint, string? latestIterator, MappingStore store, FunctionCatalog functions, FailureDestinations destinations,
+    IAmazonDynamoDBStreams streams, EmulatorOptions options, ILogger logger, TimeProvider time, Action<string> processed)
 {
     /// <summary>GetRecords gives at most 1,000 records (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html).</summary>
     private const int PageSize = 1_000;
@@ -26,6 +28,7 @@ internal sealed partial class ShardReader(
     private readonly ILogger _logger = logger;
     private readonly ShardProgress _progress = new(checkpoint.SequenceNumber);
     private readonly StreamEventWriter _writer = new(mapping.EventSourceArn);
+    private readonly EventFilter _filter = new(mapping.Filters);
     private readonly Lock _saving = new();
 
     /// <summary>Ends when the shard is handled to its end, or on cancellation after the invocations under way.</summary>
@@ -127,7 +130,17 @@ internal sealed partial class ShardReader(
             if (records.Count > 0)
             {
                 _progress.Read(records);
-                foreach (var lane in records.GroupBy(r => (int)(r.KeyHash % (uint)lanes.Length)))
+                var passed = records;
+                if (mapping.Filters.Count > 0)
+                {
+                    var sides = records.ToLookup(_filter.Passes);
+                    passed = [.. sides[true]];
+                    List<StreamRecord> filtered = [.. sides[false]];
+                    Telemetry.FilteredOut.Add(filtered.Count, new KeyValuePair<string, object?>("function", mapping.FunctionName));
+                    Handled(filtered, 0, filtered.Count);
+                }
+
+                foreach (var lane in passed.GroupBy(r => (int)(r.KeyHash % (uint)lanes.Length)))
                     await lanes[lane.Key].Writer.WriteAsync([.. lane], cancellationToken);
                 last = records[^1].SequenceNumber;
             }
@@ -154,7 +167,7 @@ internal sealed partial class ShardReader(
     private async Task HandleAsync(ChannelReader<List<StreamRecord>> pages, CancellationToken cancellationToken)
     {
         var waiting = new Queue<StreamRecord>();
-        var runner = new BatchRunner(mapping, functions, options, _logger, time, checkpoint.ShardId, processed, Handled);
+        var runner = new BatchRunner(mapping, functions, destinations, options, _logger, time, checkpoint.ShardId, processed, Handled);
         while (waiting.Count > 0 || await pages.WaitToReadAsync(cancellationToken))
         {
             while (waiting.Count < mapping.BatchSize && pages.TryRead(out var page))

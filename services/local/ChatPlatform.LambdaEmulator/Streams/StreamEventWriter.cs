@@ -11,8 +11,11 @@ namespace ChatPlatform.LambdaEmulator.Streams;
 /// </summary>
 internal sealed class StreamEventWriter(string streamArn)
 {
+    /// <summary>DynamoDB nests 32 levels, which are two each in its JSON, and the record has some of its own.</summary>
+    public const int MaximumDepth = 128;
+
     // An event is no HTML: text stays as it is, and only what JSON must escape is escaped.
-    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = 128 };
+    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = MaximumDepth };
 
     private readonly ArrayBufferWriter<byte> _buffer = new(4 * 1024);
 

@@ -15,6 +15,7 @@ internal sealed class DeliveryPrefix
     private const int RandomLength = 11;
     private static readonly DateTimeOffset Example = new(2026, 12, 31, 23, 59, 59, TimeSpan.Zero);
     private readonly List<Func<Evaluation, string>> _parts = [];
+    private readonly HashSet<string> _partitionKeys = new(StringComparer.Ordinal);
 
     private DeliveryPrefix(string text) => Text = text;
 
@@ -24,6 +25,10 @@ internal sealed class DeliveryPrefix
     public bool HasExpressions { get; private set; }
 
     private bool HasErrorOutputType { get; set; }
+
+    /// <summary>The dynamic partitioning keys in it, as <c>partitionKeyFromQuery:NAME</c> or <c>partitionKeyFromLambda:NAME</c>.</summary>
+    public IReadOnlyCollection<string> PartitionKeys => _partitionKeys;
+
 
     /// <summary>Reads both prefixes of a destination and checks them against each other.</summary>
     /// <exception cref="FirehoseException"><c>InvalidArgumentException</c>.</exception>
@@ -37,9 +42,11 @@ internal sealed class DeliveryPrefix
             throw FirehoseException.InvalidArgument("ErrorOutputPrefix cannot be null or empty when Prefix contains expressions.");
         if (error.HasExpressions && !error.HasErrorOutputType)
             throw FirehoseException.InvalidArgument("ErrorOutputPrefix must contain at least one instance of !{firehose:error-output-type} when it contains expressions.");
+        if (error.PartitionKeys.Count > 0)
+            throw FirehoseException.InvalidArgument("ErrorOutputPrefix cannot contain partition keys.");
         foreach (var (parsed, name) in ((DeliveryPrefix, string)[])[(data, "Prefix"), (error, "ErrorOutputPrefix")])
         {
-            if (parsed.Evaluate(Example, TimeZoneInfo.Utc, "processing-failed").Length > MaxEvaluatedLength)
+            if (parsed.Evaluate(Example, TimeZoneInfo.Utc, "format-conversion-failed", parsed._partitionKeys.ToDictionary(k => k, _ => "x")).Length > MaxEvaluatedLength)
                 throw FirehoseException.InvalidArgument($"{name} must not be longer than {MaxEvaluatedLength} characters once evaluated.");
         }
 
@@ -51,9 +58,10 @@ internal sealed class DeliveryPrefix
     /// </summary>
     /// <param name="arrival">When the oldest record of the object arrived.</param>
     /// <param name="errorOutputType">What failed, for an error prefix; null for data.</param>
-    public string Evaluate(DateTimeOffset arrival, TimeZoneInfo zone, string? errorOutputType = null)
+    /// <param name="partitionKeys">A value for each of <see cref="PartitionKeys"/>.</param>
+    public string Evaluate(DateTimeOffset arrival, TimeZoneInfo zone, string? errorOutputType = null, IReadOnlyDictionary<string, string>? partitionKeys = null)
     {
-        var evaluation = new Evaluation(TimeZoneInfo.ConvertTime(arrival, zone), errorOutputType ?? "");
+        var evaluation = new Evaluation(TimeZoneInfo.ConvertTime(arrival, zone), errorOutputType ?? "", partitionKeys);
         var result = new StringBuilder();
         foreach (var part in _parts)
             result.Append(part(evaluation));
@@ -109,11 +117,16 @@ internal sealed class DeliveryPrefix
                 _parts.Add(e => e.ErrorOutputType);
                 break;
             case ("partitionKeyFromQuery" or "partitionKeyFromLambda", _):
-                throw FirehoseException.NotHonoured($"{name} expression !{{{space}:{value}}} (dynamic partitioning)");
+                if (value.Length == 0)
+                    throw FirehoseException.InvalidArgument($"{name} contains !{{{space}:}} without a key.");
+                var key = $"{space}:{value}";
+                _partitionKeys.Add(key);
+                _parts.Add(e => e.PartitionKeys![key]);
+                break;
             default:
                 throw FirehoseException.InvalidArgument($"{name} contains the unknown expression !{{{space}:{value}}}.");
         }
     }
 
-    private readonly record struct Evaluation(DateTimeOffset Time, string ErrorOutputType);
+    private readonly record struct Evaluation(DateTimeOffset Time, string ErrorOutputType, IReadOnlyDictionary<string, string>? PartitionKeys);
 }

@@ -1,6 +1,9 @@
-using System.IO.Compression;
+using System.Security.Cryptography;
 using System.Text;
 using System.Threading.Channels;
+using ChatPlatform.LocalAws.Firehose.Formats;
+using ChatPlatform.LocalAws.Firehose.Processing;
+using ChatPlatform.LocalAws.Glue;
 using ChatPlatform.LocalAws.Protocol;
 using ChatPlatform.LocalAws.S3.Objects;
 using ChatPlatform.LocalAws.Storage;
@@ -193,7 +196,7 @@ internal sealed partial class DeliveryStream
 
                 try
                 {
-                    await WriteObjectAsync(segment, cancellationToken);
+                    await WriteObjectsAsync(segment, cancellationToken);
                     failures = 0;
                 }
                 catch (Exception error) when (error is AwsException or IOException or UnauthorizedAccessException)
@@ -236,16 +239,21 @@ internal sealed partial class DeliveryStream
         await _wake.Reader.ReadAsync(cancellationToken);
     }
 
-    private async Task WriteObjectAsync(RecordSegment segment, CancellationToken cancellationToken)
+    private async Task WriteObjectsAsync(RecordSegment segment, CancellationToken cancellationToken)
     {
         var settings = Settings;
         var bucket = _context.Store.GetBucket(settings.Destination.Bucket);
-        var key = settings.Destination.KeyOf(settings.Name, settings.Version, segment.OldestArrival, segment.Id);
-        await using var staged = _context.Store.Stage();
-        staged.Track(ChecksumAlgorithms.Crc64Nvme);
-        await CompressAsync(segment, settings.Destination.CompressionFormat, Path.GetFileName(key), staged, cancellationToken);
-        var checksum = new ObjectChecksum(ChecksumAlgorithms.Crc64Nvme, staged.ChecksumOf(ChecksumAlgorithms.Crc64Nvme), ObjectChecksum.FullObject);
-        var metadata = bucket.Put(key, staged, Headers, checksum, WriteCondition.None);
+        foreach (var batch in await BatchesAsync(settings, segment, cancellationToken))
+        {
+            var key = settings.Destination.KeyOf(settings.Name, settings.Version, batch.Oldest, batch.Id, batch.ErrorOutputType, batch.PartitionKeys);
+            await using var staged = _context.Store.Stage();
+            staged.Track(ChecksumAlgorithms.Crc64Nvme);
+            await batch.WriteAsync(Path.GetFileName(key), staged, cancellationToken);
+            var checksum = new ObjectChecksum(ChecksumAlgorithms.Crc64Nvme, staged.ChecksumOf(ChecksumAlgorithms.Crc64Nvme), ObjectChecksum.FullObject);
+            var metadata = bucket.Put(key, staged, Headers, checksum, WriteCondition.None);
+            LogDelivered(_context.Log, settings.Name, batch.Count, metadata.Size, settings.Destination.Bucket, key);
+        }
+
         lock (_gate)
         {
             _sealed.Dequeue();
@@ -254,36 +262,119 @@ internal sealed partial class DeliveryStream
 
         segment.Delete();
         _context.Metrics.CountDelivery(settings.Name, segment.Bytes, _context.Time.GetUtcNow() - segment.OldestArrival);
-        LogDelivered(_context.Log, settings.Name, segment.Count, metadata.Size, settings.Destination.Bucket, key);
     }
 
-    // One gzip member, or one zip entry, an object; records follow each other as they were put, with nothing between.
-    private static async Task CompressAsync(RecordSegment segment, string format, string name, Stream to, CancellationToken cancellationToken)
+    // A plain stream's records go from the buffer to the object without being held in memory; what is processed, partitioned or converted is.
+    private async Task<IReadOnlyList<ObjectBatch>> BatchesAsync(DeliveryStreamSettings settings, RecordSegment segment, CancellationToken cancellationToken)
     {
-        if (format == "ZIP")
+        var destination = settings.Destination;
+        var (chain, conversion) = (destination.Processors, destination.Conversion);
+        if (chain.IsEmpty && conversion is null)
         {
-            using var archive = new ZipArchive(to, ZipArchiveMode.Create, leaveOpen: true, Encoding.UTF8);
-            await using var entry = archive.CreateEntry(Path.GetFileNameWithoutExtension(name)).Open();
-            await CopyAsync(entry);
-        }
-        else if (format == "GZIP")
-        {
-            await using var gzip = new GZipStream(to, CompressionLevel.Optimal, leaveOpen: true);
-            await CopyAsync(gzip);
-        }
-        else
-        {
-            await CopyAsync(to);
+            return [new ObjectBatch(
+                segment.Id, segment.OldestArrival, segment.Count,
+                (name, to, token) => ObjectCompression.WriteAsync(segment.Read().Select(r => r.Data), destination.CompressionFormat, name, to, token))];
         }
 
-        async Task CopyAsync(Stream target)
+        var (records, failures) = await _context.Processing.RunAsync(chain, _context.ArnOf(settings.Name), segment.Read(), cancellationToken);
+        var failed = failures.ToList();
+        var batches = new List<ObjectBatch>();
+        foreach (var partition in Partitions(destination, records, failed))
         {
-            // Not disposed: that would close the target, which is its caller's.
-            var gathered = new BufferedStream(target, 128 * 1024);
-            foreach (var record in segment.Read())
-                await gathered.WriteAsync(record, cancellationToken);
-            await gathered.FlushAsync(cancellationToken);
+            var id = IdOf(segment, string.Join('\n', partition.Keys.Values));
+            var oldest = partition.Records.Min(r => r.Arrival);
+            if (conversion is null)
+            {
+                batches.Add(new ObjectBatch(
+                    id, oldest, partition.Records.Count,
+                    (name, to, token) => ObjectCompression.WriteAsync(partition.Records.Select(r => r.Data), destination.CompressionFormat, name, to, token)) { PartitionKeys = partition.Keys });
+                continue;
+            }
+
+            if (await ConvertAsync(conversion, partition.Records, failed, cancellationToken) is { Rows: > 0 } file)
+                batches.Add(new ObjectBatch(id, oldest, file.Rows, (_, to, token) => to.WriteAsync(file.Bytes, token).AsTask()) { PartitionKeys = partition.Keys });
         }
+
+        var now = _context.Time.GetUtcNow();
+        foreach (var kind in failed.GroupBy(f => f.OutputType))
+        {
+            FailedRecord[] lines = [.. kind];
+            _context.Metrics.CountFailedRecords(settings.Name, kind.Key, lines.Length);
+            batches.Add(new ObjectBatch(
+                IdOf(segment, kind.Key), lines.Min(f => f.Arrival), lines.Length,
+                (name, to, token) => ObjectCompression.WriteAsync(lines.Select(f => (ReadOnlyMemory<byte>)f.ToLine(now)), ObjectCompression.None, name, to, token)) { ErrorOutputType = kind.Key });
+        }
+
+        return batches;
+    }
+
+    // Records by the values of the keys in the prefix, in the order of their first ones; what lacks a value or comes after the last partition that may be active has failed.
+    private static List<(IReadOnlyDictionary<string, string> Keys, List<DeliveredRecord> Records)> Partitions(
+        ExtendedS3Destination destination, IReadOnlyList<DeliveredRecord> records, List<FailedRecord> failed)
+    {
+        var names = DeliveryPrefix.Parse(destination.Prefix, destination.ErrorOutputPrefix).Data.PartitionKeys;
+        var partitions = new Dictionary<string, (IReadOnlyDictionary<string, string> Keys, List<DeliveredRecord> Records)>(StringComparer.Ordinal);
+        foreach (var record in records)
+        {
+            if (names.FirstOrDefault(name => record.PartitionKeys.GetValueOrDefault(name) is null or "") is { } missing)
+            {
+                failed.Add(new FailedRecord(FailedRecord.Processing, record.Arrival, record.Raw, "DynamicPartitioning.MissingPartitionKey", $"The record has no value for {missing}."));
+                continue;
+            }
+
+            var key = string.Join('\n', names.Select(name => record.PartitionKeys[name]));
+            if (!partitions.TryGetValue(key, out var partition))
+            {
+                if (partitions.Count == DestinationReader.MaxActivePartitions)
+                {
+                    failed.Add(new FailedRecord(
+                        FailedRecord.Processing, record.Arrival, record.Raw, "DynamicPartitioning.ActivePartitionsLimitExceeded",
+                        $"More than {DestinationReader.MaxActivePartitions} partitions are active."));
+                    continue;
+                }
+
+                partitions[key] = partition = (names.ToDictionary(name => name, name => record.PartitionKeys[name]), []);
+            }
+
+            partition.Records.Add(record);
+        }
+
+        return [.. partitions.Values];
+    }
+
+    private async Task<(int Rows, ReadOnlyMemory<byte> Bytes)> ConvertAsync(
+        FormatConversion conversion, IReadOnlyList<DeliveredRecord> records, List<FailedRecord> failed, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<TableColumn> columns;
+        try
+        {
+            columns = conversion.Columns ?? _context.Catalog.ColumnsOf(conversion.Table!.Database, conversion.Table.Table);
+            FormatConversion.Check(columns);
+        }
+        catch (AwsException error)
+        {
+            failed.AddRange(records.Select(r => new FailedRecord(FailedRecord.Conversion, r.Arrival, r.Raw, "DataFormatConversion.InvalidSchema", error.Message, Table: conversion.Table)));
+            return default;
+        }
+
+        using var file = new MemoryStream();
+        var rows = await ParquetObject.WriteAsync(
+            conversion, columns, records, file,
+            (record, problem) => failed.Add(new FailedRecord(FailedRecord.Conversion, record.Arrival, record.Raw, "DataFormatConversion.MalformedData", problem, Table: conversion.Table)),
+            cancellationToken);
+        return (rows, file.ToArray());
+    }
+
+    // The same for the same records of the same segment, so that a delivery repeated after a crash overwrites its first copy.
+    private static Guid IdOf(RecordSegment segment, string part) =>
+        part.Length == 0 ? segment.Id : new Guid(SHA256.HashData([.. segment.Id.ToByteArray(), .. Encoding.UTF8.GetBytes(part)]).AsSpan(0, 16));
+
+    /// <summary>The records of one object.</summary>
+    private sealed record ObjectBatch(Guid Id, DateTimeOffset Oldest, int Count, Func<string, Stream, CancellationToken, Task> WriteAsync)
+    {
+        public string? ErrorOutputType { get; init; }
+
+        public IReadOnlyDictionary<string, string>? PartitionKeys { get; init; }
     }
 
     [LoggerMessage(1, LogLevel.Information, "{Stream}: {Records} records became s3://{Bucket}/{Key} ({Size} bytes)")]
@@ -300,4 +391,10 @@ internal sealed partial class DeliveryStream
 }
 
 /// <summary>What every delivery stream needs of the process.</summary>
-internal sealed record DeliveryContext(ObjectStore Store, TimeProvider Time, FirehoseMetrics Metrics, FirehoseOptions Options, bool Fsync, ILogger Log);
+internal sealed record DeliveryContext(
+    ObjectStore Store, GlueCatalog Catalog, RecordProcessing Processing, string Region, TimeProvider Time, FirehoseMetrics Metrics, FirehoseOptions Options, bool Fsync, ILogger Log)
+{
+    public const string AccountId = "000000000000";
+
+    public string ArnOf(string stream) => $"arn:aws:firehose:{Region}:{AccountId}:deliverystream/{stream}";
+}

@@ -9,9 +9,8 @@ namespace ChatPlatform.LocalAws.Firehose;
 /// On disk: <c>firehose/NAME/stream.json</c> and <c>firehose/NAME/NUMBER.records</c> (see <see cref="RecordSegment"/>).
 /// </summary>
 /// <param name="folder">Where the streams lie; null keeps everything in memory.</param>
-internal sealed partial class DeliveryStreams(string? folder, string region, DeliveryContext context) : IHostedService
+internal sealed partial class DeliveryStreams(string? folder, DeliveryContext context) : IHostedService
 {
-    public const string AccountId = "000000000000";
     private const string SettingsFile = "stream.json";
     private readonly ConcurrentDictionary<string, DeliveryStream> _streams = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _change = new(1);
@@ -21,13 +20,16 @@ internal sealed partial class DeliveryStreams(string? folder, string region, Del
     /// <summary>Names in order.</summary>
     public IReadOnlyList<string> Names => [.. _streams.Keys.Order(StringComparer.Ordinal)];
 
-    public string ArnOf(string name) => $"arn:aws:firehose:{region}:{AccountId}:deliverystream/{name}";
+    public string ArnOf(string name) => context.ArnOf(name);
+
+    /// <summary>Whether records can be transformed: a Lambda endpoint is configured.</summary>
+    public bool HasLambda => context.Processing.HasLambda;
 
     /// <exception cref="FirehoseException"><c>ResourceNotFoundException</c>.</exception>
     public DeliveryStream Get(string name) => _streams.TryGetValue(name, out var stream) ? stream : throw FirehoseException.NotFound(name);
 
     /// <exception cref="FirehoseException"><c>InvalidArgumentException</c>, <c>ResourceInUseException</c>.</exception>
-    public async Task CreateAsync(string name, ExtendedS3Destination destination, CancellationToken cancellationToken)
+    public async Task CreateAsync(string name, ExtendedS3Destination destination, IReadOnlyDictionary<string, string> tags, CancellationToken cancellationToken)
     {
         if (!StreamName().IsMatch(name))
             throw FirehoseException.InvalidArgument($"DeliveryStreamName '{name}' must match [a-zA-Z0-9_.-]+ and have 1 to 64 characters.");
@@ -35,8 +37,8 @@ internal sealed partial class DeliveryStreams(string? folder, string region, Del
         try
         {
             if (_streams.ContainsKey(name))
-                throw FirehoseException.InUse($"Firehose {name} under accountId {AccountId} already exists");
-            var settings = new DeliveryStreamSettings(name, 1, context.Time.GetUtcNow(), null, destination);
+                throw FirehoseException.InUse($"Firehose {name} under accountId {DeliveryContext.AccountId} already exists");
+            var settings = new DeliveryStreamSettings(name, 1, context.Time.GetUtcNow(), null, destination) { Tags = new(tags.ToDictionary(), StringComparer.Ordinal) };
             Save(settings);
             Add(settings);
         }
@@ -78,6 +80,17 @@ internal sealed partial class DeliveryStreams(string? folder, string region, Del
             ? current with { Version = current.Version + 1, UpdatedAt = context.Time.GetUtcNow(), Destination = change(current.Destination) }
             : throw new FirehoseException(
                 "ConcurrentModificationException", $"Provided version id {version} is not the current version {current.Version} of Firehose {name}."),
+        Save);
+
+    /// <summary>Changes a stream's tags; its version stays.</summary>
+    /// <exception cref="FirehoseException"><c>ResourceNotFoundException</c>, and what <paramref name="change"/> throws.</exception>
+    public void Tag(string name, Action<SortedDictionary<string, string>> change) => Get(name).Change(
+        current =>
+        {
+            var tags = new SortedDictionary<string, string>(current.Tags, StringComparer.Ordinal);
+            change(tags);
+            return current with { Tags = tags };
+        },
         Save);
 
     public Task StartAsync(CancellationToken cancellationToken)

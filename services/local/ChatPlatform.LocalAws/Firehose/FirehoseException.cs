@@ -11,7 +11,7 @@ internal sealed class FirehoseException(string type, string message, int status 
     public static FirehoseException NotHonoured(string setting) => new("InvalidArgumentException", $"{setting} is not supported by this emulator.");
 
     public static FirehoseException NotFound(string stream) =>
-        new("ResourceNotFoundException", $"Firehose {stream} under account {DeliveryStreams.AccountId} not found.");
+        new("ResourceNotFoundException", $"Firehose {stream} under account {DeliveryContext.AccountId} not found.");
 
     public static FirehoseException InUse(string message) => new("ResourceInUseException", message);
 

@@ -10,6 +10,7 @@ internal sealed class FirehoseMetrics(Meter meter)
     private readonly Counter<long> _refused = meter.CreateCounter<long>("localaws.firehose.throttled_records", "{record}", "Records refused.");
     private readonly Counter<long> _delivered = meter.CreateCounter<long>("localaws.firehose.delivery_to_s3.bytes", "By", "Data delivered, before compression.");
     private readonly Counter<long> _failed = meter.CreateCounter<long>("localaws.firehose.delivery_to_s3.failures", "{delivery}", "Deliveries that failed and are tried again.");
+    private readonly Counter<long> _failedRecords = meter.CreateCounter<long>("localaws.firehose.failed_records", "{record}", "Records that went to the error output.");
     private readonly Histogram<double> _freshness = meter.CreateHistogram<double>("localaws.firehose.delivery_to_s3.data_freshness", "s", "Age of the oldest record of an object when it was delivered.");
 
     public FirehoseMetrics(Meters meters)
@@ -32,6 +33,9 @@ internal sealed class FirehoseMetrics(Meter meter)
         _delivered.Add(bytes, tag);
         _freshness.Record(freshness.TotalSeconds, tag);
     }
+
+    public void CountFailedRecords(string stream, string outputType, int records) =>
+        _failedRecords.Add(records, KeyValuePair.Create("stream", (object?)stream), KeyValuePair.Create("type", (object?)outputType));
 
     public void CountFailure(string stream) => _failed.Add(1, KeyValuePair.Create("stream", (object?)stream));
 }

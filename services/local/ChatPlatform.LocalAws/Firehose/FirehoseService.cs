@@ -9,6 +9,7 @@ namespace ChatPlatform.LocalAws.Firehose;
 internal sealed class FirehoseService : IAwsJsonService
 {
     private const int MaxRecords = 500;
+    private const int MaxTags = 50;
     private const int MaxBatchBytes = 4 * 1024 * 1024;
     private const string DestinationId = "destinationId-000000000001";
 
@@ -19,12 +20,15 @@ internal sealed class FirehoseService : IAwsJsonService
     {
         _streams = streams;
         _operations = new(
-            new("CreateDeliveryStream", CreateAsync, "DeliveryStreamName", "DeliveryStreamType", "ExtendedS3DestinationConfiguration"),
+            new("CreateDeliveryStream", CreateAsync, "DeliveryStreamName", "DeliveryStreamType", "ExtendedS3DestinationConfiguration", "Tags"),
             new("DescribeDeliveryStream", Now(Describe), "DeliveryStreamName", "Limit", "ExclusiveStartDestinationId"),
             new("ListDeliveryStreams", Now(List), "Limit", "DeliveryStreamType", "ExclusiveStartDeliveryStreamName"),
             new("DeleteDeliveryStream", DeleteAsync, "DeliveryStreamName", "AllowForceDelete"),
             new("UpdateDestination", Now(Update), "DeliveryStreamName", "CurrentDeliveryStreamVersionId", "DestinationId",
                 "ExtendedS3DestinationUpdate"),
+            new("TagDeliveryStream", Now(Tag), "DeliveryStreamName", "Tags"),
+            new("UntagDeliveryStream", Now(Untag), "DeliveryStreamName", "TagKeys"),
+            new("ListTagsForDeliveryStream", Now(ListTags), "DeliveryStreamName", "ExclusiveStartTagKey", "Limit"),
             new("PutRecord", Now(Put), "DeliveryStreamName", "Record"),
             new("PutRecordBatch", Now(PutBatch), "DeliveryStreamName", "Records"));
     }
@@ -89,7 +93,8 @@ internal sealed class FirehoseService : IAwsJsonService
             throw FirehoseException.NotHonoured($"DeliveryStreamType={type}");
         if (input.Object("ExtendedS3DestinationConfiguration") is not { } destination)
             throw FirehoseException.InvalidArgument("ExtendedS3DestinationConfiguration is required.");
-        await _streams.CreateAsync(name, DestinationReader.Read(destination, null), cancellationToken);
+        var tags = input.Has("Tags") ? TagsOf(input) : [];
+        await _streams.CreateAsync(name, DestinationReader.Read(destination, null, _streams.HasLambda), tags, cancellationToken);
         json.WriteString("DeliveryStreamARN", _streams.ArnOf(name));
     }
 
@@ -99,7 +104,63 @@ internal sealed class FirehoseService : IAwsJsonService
             throw FirehoseException.InvalidArgument("ExtendedS3DestinationUpdate is required.");
         if (input.RequiredText("DestinationId") is var id && id != DestinationId)
             throw FirehoseException.InvalidArgument($"DestinationId '{id}' is not a destination of this stream.");
-        _streams.Update(input.RequiredText("DeliveryStreamName"), input.RequiredText("CurrentDeliveryStreamVersionId"), current => DestinationReader.Read(update, current));
+        _streams.Update(input.RequiredText("DeliveryStreamName"), input.RequiredText("CurrentDeliveryStreamVersionId"), current => DestinationReader.Read(update, current, _streams.HasLambda));
+    }
+
+    private void Tag(JsonInput input, Utf8JsonWriter json)
+    {
+        var added = TagsOf(input);
+        _streams.Tag(input.RequiredText("DeliveryStreamName"), tags =>
+        {
+            foreach (var (key, value) in added)
+                tags[key] = value;
+            if (tags.Count > MaxTags)
+                throw new FirehoseException("LimitExceededException", $"A Firehose stream has at most {MaxTags} tags.");
+        });
+    }
+
+    private void Untag(JsonInput input, Utf8JsonWriter json)
+    {
+        var keys = input.TextList("TagKeys") ?? throw FirehoseException.InvalidArgument("TagKeys is required.");
+        if (keys.Count is 0 or > MaxTags)
+            throw FirehoseException.InvalidArgument($"TagKeys must have between 1 and {MaxTags} entries.");
+        _streams.Tag(input.RequiredText("DeliveryStreamName"), tags => keys.ForEach(key => tags.Remove(key)));
+    }
+
+    private void ListTags(JsonInput input, Utf8JsonWriter json)
+    {
+        var limit = input.Number("Limit") ?? MaxTags;
+        if (limit is < 1 or > MaxTags)
+            throw FirehoseException.InvalidArgument($"Limit is {limit}; it must be between 1 and {MaxTags}.");
+        var after = input.Text("ExclusiveStartTagKey") ?? "";
+        var tags = _streams.Get(input.RequiredText("DeliveryStreamName")).Settings.Tags.Where(t => string.CompareOrdinal(t.Key, after) > 0).ToArray();
+        json.WriteStartArray("Tags");
+        foreach (var (key, value) in tags.Take(limit))
+        {
+            json.WriteStartObject();
+            json.WriteString("Key", key);
+            json.WriteString("Value", value);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteBoolean("HasMoreTags", tags.Length > limit);
+    }
+
+    /// <summary>https://docs.aws.amazon.com/firehose/latest/APIReference/API_Tag.html</summary>
+    private static Dictionary<string, string> TagsOf(JsonInput input)
+    {
+        var tags = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var tag in input.List("Tags") ?? [])
+        {
+            tag.Allow("Key", "Value");
+            var (key, value) = (tag.RequiredText("Key"), tag.Text("Value") ?? "");
+            if (key.Length is 0 or > 128 || key.StartsWith("aws:", StringComparison.Ordinal) || value.Length > 256)
+                throw FirehoseException.InvalidArgument($"{tag.Path}: a key has 1 to 128 characters and does not begin with aws:, a value has at most 256.");
+            tags[key] = value;
+        }
+
+        return tags.Count is >= 1 and <= MaxTags ? tags : throw FirehoseException.InvalidArgument($"Tags must have between 1 and {MaxTags} entries.");
     }
 
     private void List(JsonInput input, Utf8JsonWriter json)
@@ -214,8 +275,19 @@ internal sealed class FirehoseService : IAwsJsonService
             json.WriteString("CustomTimeZone", destination.CustomTimeZone);
             if (destination.FileExtension is not null)
                 json.WriteString("FileExtension", destination.FileExtension);
+            WriteGiven(json, "ProcessingConfiguration", destination.Processing);
+            WriteGiven(json, "DynamicPartitioningConfiguration", destination.DynamicPartitioning);
+            WriteGiven(json, "DataFormatConversionConfiguration", destination.DataFormatConversion);
         }
 
         json.WriteEndObject();
+    }
+
+    private static void WriteGiven(Utf8JsonWriter json, string name, string? given)
+    {
+        if (given is null)
+            return;
+        json.WritePropertyName(name);
+        json.WriteRawValue(given);
     }
 }

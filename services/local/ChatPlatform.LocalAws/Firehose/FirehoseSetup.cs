@@ -1,3 +1,5 @@
+using ChatPlatform.LocalAws.Firehose.Processing;
+using ChatPlatform.LocalAws.Glue;
 using ChatPlatform.LocalAws.Protocol;
 using ChatPlatform.LocalAws.S3.Objects;
 using ChatPlatform.LocalAws.Storage;
@@ -16,19 +18,29 @@ internal static class FirehoseSetup
                 options => options.MaxBacklogBytes >= FirehoseOptions.LeastBacklogBytes,
                 $"{FirehoseOptions.Section}:{nameof(FirehoseOptions.MaxBacklogBytes)} must be at least {FirehoseOptions.LeastBacklogBytes}.")
             .ValidateOnStart();
+        services.AddSingleton(provider => new GlueCatalog(provider.GetRequiredService<DataFolder>().Subfolder("glue")));
+        services.AddSingleton<IAwsJsonService, GlueService>();
         services.AddSingleton<FirehoseMetrics>(provider => new FirehoseMetrics(provider.GetRequiredService<Meters>()));
         services.AddSingleton(provider =>
         {
             var data = provider.GetRequiredService<DataFolder>();
             var configuration = provider.GetRequiredService<IConfiguration>();
+            var region = configuration["AWS_REGION"] ?? configuration["AWS_DEFAULT_REGION"] ?? "us-east-1";
+            var options = provider.GetRequiredService<IOptions<FirehoseOptions>>().Value;
+            var time = provider.GetRequiredService<TimeProvider>();
+            // A function may take 5 minutes ("Firehose supports a Lambda invocation time of up to 5 minutes").
+            var lambda = options.LambdaEndpoint is { } endpoint ? new LambdaTransformation(new HttpClient { Timeout = TimeSpan.FromMinutes(5) }, endpoint, time) : null;
             var context = new DeliveryContext(
                 provider.GetRequiredService<ObjectStore>(),
-                provider.GetRequiredService<TimeProvider>(),
+                provider.GetRequiredService<GlueCatalog>(),
+                new RecordProcessing(lambda, region),
+                region,
+                time,
                 provider.GetRequiredService<FirehoseMetrics>(),
-                provider.GetRequiredService<IOptions<FirehoseOptions>>().Value,
+                options,
                 data.Fsync,
                 provider.GetRequiredService<ILogger<DeliveryStream>>());
-            return new DeliveryStreams(data.Subfolder("firehose"), configuration["AWS_REGION"] ?? configuration["AWS_DEFAULT_REGION"] ?? "us-east-1", context);
+            return new DeliveryStreams(data.Subfolder("firehose"), context);
         });
         services.AddHostedService(provider => provider.GetRequiredService<DeliveryStreams>());
         services.AddSingleton<IAwsJsonService, FirehoseService>();

@@ -52,12 +52,33 @@ internal readonly struct JsonInput(JsonElement element, string path)
             item.ValueKind == JsonValueKind.Object ? new JsonInput(item, own) : throw AwsException.Serialization($"{own} must hold objects."));
     }
 
+    public List<string>? TextList(string name)
+    {
+        if (Member(name, JsonValueKind.Array) is not { } value)
+            return null;
+        var own = NameOf(name);
+        return [.. value.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.String ? item.GetString()! : throw AwsException.Serialization($"{own} must hold texts."))];
+    }
+
     public byte[]? Bytes(string name)
     {
         if (Member(name, JsonValueKind.String) is not { } value)
             return null;
         return value.TryGetBytesFromBase64(out var bytes) ? bytes : throw AwsException.Serialization($"{NameOf(name)} must be base64.");
     }
+
+    /// <summary>Whether the member is there, whatever its type.</summary>
+    public bool Has(string name) => element.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null;
+
+    /// <summary>All members, which must be texts.</summary>
+    public Dictionary<string, string> Texts()
+    {
+        var own = this;
+        return element.EnumerateObject().ToDictionary(m => m.Name, m => own.RequiredText(m.Name), StringComparer.Ordinal);
+    }
+
+    /// <summary>The object as it was sent.</summary>
+    public string RawText() => element.GetRawText();
 
     private JsonElement? Member(string name, JsonValueKind kind)
     {

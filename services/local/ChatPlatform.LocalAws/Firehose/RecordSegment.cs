@@ -107,15 +107,15 @@ internal sealed class RecordSegment : IDisposable
             Include(DateTimeOffset.FromUnixTimeMilliseconds(arrival.ToUnixTimeMilliseconds()), record.Length);
     }
 
-    /// <summary>The data of every record in order, read apart from the writer.</summary>
-    public IEnumerable<ReadOnlyMemory<byte>> Read()
+    /// <summary>Arrival and data of every record in order, read apart from the writer. The data is valid until the next one is read.</summary>
+    public IEnumerable<(DateTimeOffset Arrival, ReadOnlyMemory<byte> Data)> Read()
     {
         using Stream copy = _path is null
             ? new MemoryStream(((MemoryStream)_file).GetBuffer(), 0, (int)_file.Length, writable: false)
             : new FileStream(_path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 128 * 1024);
         copy.Position = HeadLength;
-        foreach (var (_, data) in Frames(copy))
-            yield return data;
+        foreach (var frame in Frames(copy))
+            yield return frame;
     }
 
     public void Delete()

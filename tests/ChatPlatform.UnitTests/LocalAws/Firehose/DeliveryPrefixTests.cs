@@ -55,8 +55,8 @@ public sealed class DeliveryPrefixTests
     [InlineData("!{timestamp:}", Errors, "empty")]
     [InlineData("!{timestamp:bb}", Errors, "bb")]
     [InlineData("!{timestamp:'open}", Errors, "quote")]
-    [InlineData("!{partitionKeyFromQuery:room}", Errors, "partitionKeyFromQuery")]
-    [InlineData("!{partitionKeyFromLambda:room}", Errors, "partitionKeyFromLambda")]
+    [InlineData("!{partitionKeyFromQuery:}", Errors, "partitionKeyFromQuery")]
+    [InlineData("x/", "errors/!{firehose:error-output-type}/!{partitionKeyFromQuery:room}/", "partition keys")]
     public void A_prefix_that_AWS_refuses_or_that_is_not_carried_out_is_refused(string? prefix, string? error, string named)
     {
         var refusal = Should.Throw<FirehoseException>(() => DeliveryPrefix.Parse(prefix, error));

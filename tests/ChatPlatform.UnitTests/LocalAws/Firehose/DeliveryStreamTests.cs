@@ -3,7 +3,6 @@ using System.IO.Compression;
 using System.Text;
 using ChatPlatform.LocalAws.Firehose;
 using ChatPlatform.LocalAws.S3.Objects;
-using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 
 namespace ChatPlatform.UnitTests.LocalAws.Firehose;
@@ -106,7 +105,7 @@ public sealed class DeliveryStreamTests : IDisposable
         using (recovered)
         {
             recovered!.Append([Encoding.UTF8.GetBytes("next")], _time.GetUtcNow());
-            recovered.Read().Select(r => Encoding.UTF8.GetString(r.Span)).ShouldBe(["whole", "next"]);
+            recovered.Read().Select(r => Encoding.UTF8.GetString(r.Data.Span)).ShouldBe(["whole", "next"]);
             recovered.OldestArrival.ShouldBe(_time.GetUtcNow());
         }
     }
@@ -130,7 +129,7 @@ public sealed class DeliveryStreamTests : IDisposable
             RecordSegment.TryRecover(path, fsync: false, out var recovered).ShouldBeTrue();
             using (recovered)
             {
-                var read = recovered!.Read().Select(r => Encoding.UTF8.GetString(r.Span)).ToArray();
+                var read = recovered!.Read().Select(r => Encoding.UTF8.GetString(r.Data.Span)).ToArray();
                 read.ShouldBe(texts[..read.Length], $"seed {Seed}, round {round}");
                 read.Length.ShouldBeLessThan(texts.Length);
             }
@@ -200,11 +199,11 @@ public sealed class DeliveryStreamTests : IDisposable
                 Interlocked.Increment(ref _failures);
         });
         listener.Start();
-        var context = new DeliveryContext(_store, _time, new FirehoseMetrics(_meter), new FirehoseOptions { MaxBacklogBytes = backlog }, Fsync: false, NullLogger.Instance);
-        var streams = new DeliveryStreams(Directory.CreateDirectory(Path.Combine(_folder, "firehose")).FullName, "ap-northeast-2", context);
+        var context = TestDelivery.Context(_store, _time, _meter, new FirehoseOptions { MaxBacklogBytes = backlog });
+        var streams = new DeliveryStreams(Directory.CreateDirectory(Path.Combine(_folder, "firehose")).FullName, context);
         await streams.StartAsync(CancellationToken.None);
         if (destination is not null)
-            await streams.CreateAsync("s", destination, CancellationToken.None);
+            await streams.CreateAsync("s", destination, new Dictionary<string, string>(), CancellationToken.None);
         return new Running(streams, listener);
     }
 
