@@ -31,7 +31,7 @@ internal static class ChatRelay
         services.AddSingleton(provider => new RoomTails(
             async (token, roomId, after, limit) => (await provider.GetRequiredService<ChatCalls>().GetSharedLogAsync(token, roomId, after, limit)).Items,
             provider.GetRequiredService<TimeProvider>()));
-        services.AddHostedService<NodeLease>().AddHostedService<SocketWatch>();
+        services.AddHostedService<NodeLease>().AddHostedService<SocketWatch>().AddHostedService<WaveCollection>();
         services.AddSingleton<Drain>().AddHostedService(provider => provider.GetRequiredService<Drain>());
 
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);

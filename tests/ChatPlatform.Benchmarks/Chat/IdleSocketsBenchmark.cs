@@ -16,7 +16,7 @@ internal static class IdleSocketsBenchmark
     private const int AtOnce = 64;
 
     // Of the descriptors a process may have, what the relay and this process need for everything else.
-    private const int SpareDescriptors = 300;
+    private const int SpareDescriptors = 600;
 
     /// <summary>Gives <c>bytes_per_connection</c>.</summary>
     public static async Task<double> RunAsync(TextWriter output, CancellationToken cancellationToken)
@@ -31,6 +31,7 @@ internal static class IdleSocketsBenchmark
         await using var redis = await RedisCluster.StartAsync();
         await using var relay = ServiceProcess.StartService("services/ChatPlatform.Relay", new Dictionary<string, string?>
         {
+            ["ASPNETCORE_ENVIRONMENT"] = "Production",
             ["ASPNETCORE_URLS"] = url.ToString(),
             ["GRPC_PORT"] = ServiceProcess.FreePort().ToString(CultureInfo.InvariantCulture),
             ["ConnectionStrings__redis"] = redis.ConnectionString,
