@@ -15,8 +15,8 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
     /// <summary>The largest frame a client may send, in bytes.</summary>
     public const int MaxFrameBytes = 64 * 1024;
 
-    // A late live entry of a replayed room comes within seconds, or its API server has given it up.
-    private static readonly TimeSpan ReplayMemory = TimeSpan.FromSeconds(30);
+    // Longer than an API server may be late with a live entry: one that a throttled table left without an answer is pushed when it is found stored.
+    private static readonly TimeSpan ReplayMemory = TimeSpan.FromMinutes(5);
 
     private readonly WebSocket _socket;
     private readonly TimeProvider _time;

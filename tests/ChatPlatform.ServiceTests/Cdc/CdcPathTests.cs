@@ -89,7 +89,7 @@ public sealed class CdcPathTests
             var before = -1;
             for (var version = 1; version <= Versions; version++)
             {
-                first.TryGetValue(Line(item, version), out var at).ShouldBeTrue($"item {item} version {version}, seed {Seed}");
+                first.TryGetValue(Line(item, version), out var at).ShouldBeTrue($"{Line(item, version)} is not there, but {lines[0]}; seed {Seed}");
                 at.ShouldBeGreaterThan(before, $"item {item} version {version}, seed {Seed}");
                 before = at;
             }

@@ -90,7 +90,7 @@ public sealed class NotifierTests
         await producer.ProduceAsync("chat.events", new() { Key = "r1", Value = Missed(6, "hello") });
         await using var second = await StartNotifierAsync(services, table, fcmUrl, keyFile);
 
-        await second.WaitForAsync(async () => (await ReceivedAsync(fcmUrl, "token-1")).Count >= 6, "a sixth push", TimeSpan.FromSeconds(40));
+        await second.WaitForAsync(async () => (await ReceivedAsync(fcmUrl, "token-1")).Count >= 6, "a sixth push", TimeSpan.FromSeconds(100));
         (await ReceivedAsync(fcmUrl, "token-1")).Select(m => m.GetProperty("data").GetProperty("seq").GetString()).ShouldBe(["1", "2", "3", "4", "5", "6"]);
     }
 

@@ -51,8 +51,10 @@ public sealed class InvocationTests(InvocationTests.Shared shared) : IClassFixtu
     [Fact]
     public async Task Each_concurrent_invocation_has_its_own_process_and_one_too_many_is_throttled()
     {
+        int Started() => _emulator.Process.Output.Split("[scripted] START RequestId: ").Length;
+        var before = Started();
         var three = Enumerable.Range(0, 3).Select(_ => _emulator.InvokeAsync("scripted", """{"do":"sleep","ms":1500}""")).ToArray();
-        await _emulator.WaitForAsync(() => _emulator.Process.Output.Split("[scripted] START RequestId: ").Length > 3, "all three invocations to run");
+        await _emulator.WaitForAsync(() => Started() == before + 3, "all three invocations to run");
         using var fourth = await _emulator.InvokeAsync("scripted", "{}");
         ((int)fourth.StatusCode).ShouldBe(429);
         fourth.Headers.GetValues("x-amzn-ErrorType").ShouldBe(["TooManyRequestsException"]);

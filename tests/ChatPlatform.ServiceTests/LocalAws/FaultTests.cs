@@ -167,7 +167,7 @@ public sealed class FaultTests(SharedObjectStorage shared) : IClassFixture<Share
     }
 
     [Theory]
-    [InlineData("""{"service":"sqs","kind":"reset"}""", "service is 'sqs'; it must be one of dynamodb, dynamodbstreams, firehose, s3.")]
+    [InlineData("""{"service":"sqs","kind":"reset"}""", "service is 'sqs'; it must be one of dynamodb, dynamodbstreams, firehose, glue, s3.")]
     [InlineData("""{"kind":"reset"}""", "service is ''; it must be one of")]
     [InlineData("""{"service":"dynamodb"}""", "kind is ''; it must be one of throttling, internalError, latency, reset.")]
     [InlineData("""{"service":"dynamodb","kind":"explode"}""", "kind is 'explode'")]

@@ -162,7 +162,7 @@ public sealed class RelayFaultTests(FaultySystem faulty) : IClassFixture<FaultyS
     [Fact]
     public async Task A_client_that_does_not_read_is_closed_with_4503_and_resumes_and_the_others_notice_nothing()
     {
-        await using var relay = _system.StartRelay(0, out var url, ("Relay__SocketQueueLength", "16"), ("Relay__CloseSeconds", "60"));
+        await using var relay = _system.StartRelay(0, out var url, ("Relay__SocketQueueLength", "16"), ("Relay__CloseSeconds", "60"), ("Relay__HeartbeatSeconds", "300"));
         await relay.WaitForHealthAsync(url + "health");
         var (mina, joon, sora) = (_system.NewLocalUser(), _system.NewLocalUser(), _system.NewLocalUser());
         var room = await mina.NewGroupAsync(joon, sora);
