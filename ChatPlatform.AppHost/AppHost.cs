@@ -58,8 +58,14 @@ builder.AddProject<Projects.ChatPlatform_Notifier>("notifier", launchProfileName
     .WithHttpHealthCheck("/health", endpointName: "http")
     .WithReference(kafka).WaitFor(kafka)
     .WithAws(aws).WaitForCompletion(tables)
-    .WithEnvironment("Fcm__Endpoint", fcm.Address)
-    .WithEnvironment("Fcm__ProjectId", "chat-local");
+    .WithFcm(fcm);
+
+// Another team's service: it knows the topic and nothing else.
+builder.AddProject<Projects.ChatPlatform_Insights>("insights", launchProfileName: null)
+    .WithHttpEndpoint(name: "http")
+    .WithHttpHealthCheck("/health", endpointName: "http")
+    .WithReference(kafka).WaitFor(kafka)
+    .WithEnvironment("Insights__DataPath", backing.DataFolder("insights"));
 
 // Change data capture: every write to a table becomes a line in the lake. Users have no pipeline: device tokens and blocks stay where they are.
 builder.AddCdcPipeline("chat-log", ChatTables.Log, aws, lambda, tables);

@@ -30,6 +30,13 @@ public static class Redis
         return builder;
     }
 
+    /// <summary>
+    /// True for what a call without a cancellation token throws while Redis is away or a connection to it goes up or down. When a connection is replaced on a very busy machine
+    /// the client also cancels calls of its own, and lets a failure of its own pipes through ("Reading is not allowed after reader was completed").
+    /// </summary>
+    public static bool IsAway(Exception error) =>
+        error is RedisException or TimeoutException or TaskCanceledException || (error is InvalidOperationException && error.Source == "System.IO.Pipelines");
+
     private sealed class RedisHealth(IConnectionMultiplexer redis) : IHealthCheck
     {
         public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
@@ -39,7 +46,7 @@ public static class Redis
                 await redis.GetDatabase().PingAsync().WaitAsync(TimeSpan.FromSeconds(2), cancellationToken);
                 return HealthCheckResult.Healthy();
             }
-            catch (Exception error) when (error is RedisException or TimeoutException)
+            catch (Exception error) when (IsAway(error))
             {
                 return HealthCheckResult.Degraded("Redis does not answer", error);
             }

@@ -7,7 +7,7 @@ set -euo pipefail
 SETUP_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 SETUP_NPM=$SETUP_ROOT/eng/npm
 SETUP_FEED=$SETUP_ROOT/eng/feed
-# The one npm package, and what it unpacks: the dashboard, as <home>/.aspire/bundle/managed/aspire-managed.
+# The npm package of the dashboard, and what it unpacks: as <home>/.aspire/bundle/managed/aspire-managed.
 SETUP_ASPIRE=$SETUP_NPM/node_modules/@microsoft/aspire-cli-linux-x64/bin/aspire
 SETUP_ASPIRE_HOME=$SETUP_NPM/.aspire
 SETUP_DASHBOARD=$SETUP_ASPIRE_HOME/.aspire/bundle/managed/aspire-managed
@@ -49,6 +49,8 @@ setup_debian() {
   command -v setpriv >/dev/null && command -v flock >/dev/null || missing+=(util-linux)
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
+  # For the tests of LocalAws, which run the real command line tool.
+  command -v aws >/dev/null || missing+=(awscli)
   ((${#missing[@]} == 0)) || setup_install_debian "${missing[@]}"
 }
 
@@ -98,7 +100,7 @@ setup_apt() (
   fi
 )
 
-# The npm package is built for x86-64 Linux with glibc; elsewhere the system runs without a dashboard.
+# The dashboard's package is built for x86-64 Linux with glibc; elsewhere the system runs without it.
 setup_has_dashboard() {
   [[ $OSTYPE == linux-gnu* && $HOSTTYPE == x86_64 ]]
 }
@@ -108,21 +110,25 @@ setup_npm_stamp() {
   stat -c %s "$SETUP_ASPIRE" 2>/dev/null || true
 }
 
+# Whether every package is there that this machine can have: the dashboard, and the AWS SDK for JavaScript for the tests of LocalAws.
+setup_npm_is_whole() {
+  [[ -d $SETUP_NPM/node_modules/@aws-sdk/client-s3 ]] && { ! setup_has_dashboard || [[ -x $SETUP_ASPIRE ]]; }
+}
+
 setup_npm() {
-  setup_has_dashboard || return 0
   local stamp=$SETUP_NPM/node_modules/.installed
-  if [[ -x $SETUP_ASPIRE && -f $stamp && $(<"$stamp") == "$(setup_npm_stamp)" ]]; then
+  if setup_npm_is_whole && [[ -f $stamp && $(<"$stamp") == "$(setup_npm_stamp)" ]]; then
     return 0
   fi
 
   local log cause
   log=$(mktemp)
-  printf 'installing @microsoft/aspire-cli-linux-x64 (npm, into eng/npm)\n'
+  printf 'installing @microsoft/aspire-cli-linux-x64 and the AWS SDK for JavaScript (npm, into eng/npm)\n'
   rm -rf "$SETUP_NPM/node_modules"
   # An optional package that cannot be had is no failure to npm; it is one here.
-  if ! (cd "$SETUP_NPM" && npm ci --no-audit --no-fund --loglevel=http) >"$log" 2>&1 </dev/null || [[ ! -x $SETUP_ASPIRE ]]; then
+  if ! (cd "$SETUP_NPM" && npm ci --no-audit --no-fund --loglevel=http) >"$log" 2>&1 </dev/null || ! setup_npm_is_whole; then
     # The first line that names a cause, without npm's own words around it.
-    cause=$(grep -m1 -E 'ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|ENOSPC|ESHA512|http fetch GET [45]' "$log" || grep -E '^npm (error|ERR!)' "$log" || true)
+    cause=$(grep -m1 -E 'ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|ENOSPC|EINTEGRITY|http fetch GET [45]' "$log" || grep -E '^npm (error|ERR!)' "$log" || true)
     cause=$(head -n1 <<<"$cause" | sed -E 's/^npm (error|ERR!|http fetch) ?//; s/ attempt [0-9]+ / /')
     rm -f "$log"
     setup_fail "npm ci in eng/npm failed (${cause:-npm installed nothing and gave no reason})" \

@@ -31,7 +31,11 @@ internal sealed class AwsBacking(IDistributedApplicationBuilder builder) : ChatB
     public override Upstream AddForwarder(string name, IResourceBuilder<IResourceWithConnectionString> kafka) =>
         FluentBit.AddLocal(Builder, name, kafka, Ports.FluentBit, DataFolder("fluent-bit"));
 
-    public override Upstream AddFcm(string name) => new(ReferenceExpression.Create($"{Builder.AddParameter("fcm-endpoint", "https://fcm.googleapis.com")}"));
+    public override FcmUpstream AddFcm(string name) => new(
+        ReferenceExpression.Create($"{Builder.AddParameter("fcm-endpoint", "https://fcm.googleapis.com")}"),
+        ReferenceExpression.Create($"{Builder.AddParameter("fcm-project")}"),
+        ReferenceExpression.Create($"{Builder.AddParameter("fcm-key-file")}"),
+        Emulator: null);
 
     public override IResourceBuilder<SetupStep> AddTables(string name, AwsEdge aws, IReadOnlyList<TableSchema> tables) =>
         Builder.AddSetupStep(name, (_, _) => Task.CompletedTask);

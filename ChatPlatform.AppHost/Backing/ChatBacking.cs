@@ -59,12 +59,14 @@ internal abstract class ChatBacking
     public abstract Upstream AddForwarder(string name, IResourceBuilder<IResourceWithConnectionString> kafka);
 
     /// <summary>Firebase Cloud Messaging's HTTP v1 API.</summary>
-    public virtual Upstream AddFcm(string name)
+    public virtual FcmUpstream AddFcm(string name)
     {
+        var keyFile = Path.Combine(DataFolder("fcm"), "service-account.json");
         var emulator = Builder.AddProject<Projects.ChatPlatform_FcmEmulator>(name, launchProfileName: null)
             .WithHttpEndpoint(port: Ports.Fcm, name: "http", isProxied: false)
+            .WithEnvironment("FCM_SERVICE_ACCOUNT_FILE", keyFile)
             .WithHttpHealthCheck("/health");
-        return new Upstream(ReferenceExpression.Create($"{emulator.GetEndpoint("http")}"));
+        return new FcmUpstream(ReferenceExpression.Create($"{emulator.GetEndpoint("http")}"), ReferenceExpression.Create($"chat-local"), ReferenceExpression.Create($"{keyFile}"), emulator);
     }
 
     /// <summary>A step that makes the tables and ends; where a stack has made them already it ends at once.</summary>
@@ -104,6 +106,23 @@ internal abstract class ChatBacking
 
 /// <summary>Something that services reach by an address rather than by a connection string.</summary>
 internal sealed record Upstream(ReferenceExpression Address);
+
+/// <summary>FCM, or what stands in for it.</summary>
+/// <param name="Address">The HTTP v1 API.</param>
+/// <param name="ProjectId">The Firebase project.</param>
+/// <param name="KeyFile">The path of the service account's key file, as the service sees it.</param>
+/// <param name="Emulator">Writes the key file when it starts; null for FCM itself.</param>
+internal sealed record FcmUpstream(ReferenceExpression Address, ReferenceExpression ProjectId, ReferenceExpression KeyFile, IResourceBuilder<ProjectResource>? Emulator);
+
+internal static class FcmUpstreamExtensions
+{
+    /// <summary>Gives a service what it needs to push.</summary>
+    public static IResourceBuilder<ProjectResource> WithFcm(this IResourceBuilder<ProjectResource> resource, FcmUpstream fcm)
+    {
+        resource.WithEnvironment("Fcm__Endpoint", fcm.Address).WithEnvironment("Fcm__ProjectId", fcm.ProjectId).WithEnvironment("Fcm__CredentialsFile", fcm.KeyFile);
+        return fcm.Emulator is null ? resource : resource.WaitFor(fcm.Emulator);
+    }
+}
 
 /// <summary>The secrets by which callers are known.</summary>
 /// <param name="UserSigningKey">HS256 key of users' tokens, base64.</param>

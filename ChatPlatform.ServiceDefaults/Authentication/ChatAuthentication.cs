@@ -26,16 +26,27 @@ public static class ChatAuthentication
     public static TBuilder AddChatAuthentication<TBuilder>(this TBuilder builder)
         where TBuilder : IHostApplicationBuilder
     {
-        builder.Services.TryAddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton<IValidateOptions<JwtOptions>, JwtOptionsValidator>();
-        builder.Services.AddOptions<JwtOptions>().BindConfiguration(JwtOptions.Section).ValidateOnStart();
-        builder.Services.AddSingleton<PublishedKeys>();
-        builder.Services.AddSingleton<AccessTokens>();
+        builder.AddAccessTokens();
         builder.Services.AddAuthentication(Scheme).AddScheme<AuthenticationSchemeOptions, AccessTokenHandler>(Scheme, null);
         builder.Services.AddAuthorizationBuilder()
             .AddPolicy(UserPolicy, policy => policy.RequireAuthenticatedUser()
                 .RequireAssertion(context => !context.User.HasClaim(AccessTokens.ScopeClaim, AccessTokens.ServiceScope)))
             .AddPolicy(ServicePolicy, policy => policy.RequireClaim(AccessTokens.ScopeClaim, AccessTokens.ServiceScope));
+        return builder;
+    }
+
+    /// <summary>
+    /// Adds <see cref="AccessTokens"/> alone, for a service that checks them itself. What ASP.NET Core keeps of an authenticated request would stay as long as a WebSocket does:
+    /// some 10 kB. Options are checked at start.
+    /// </summary>
+    public static TBuilder AddAccessTokens<TBuilder>(this TBuilder builder)
+        where TBuilder : IHostApplicationBuilder
+    {
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<IValidateOptions<JwtOptions>, JwtOptionsValidator>();
+        builder.Services.AddOptions<JwtOptions>().BindConfiguration(JwtOptions.Section).ValidateOnStart();
+        builder.Services.AddSingleton<PublishedKeys>();
+        builder.Services.AddSingleton<AccessTokens>();
         return builder;
     }
 

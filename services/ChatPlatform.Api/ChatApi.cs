@@ -25,8 +25,8 @@ internal static class ChatApi
         services.AddSingleton<IValidateOptions<SequencerOptions>, SequencerOptionsValidator>();
         services.AddOptions<SequencerOptions>().BindConfiguration(SequencerOptions.Section).ValidateOnStart();
         services.AddSingleton<RoomOutbox>().AddSingleton<RoomStore>().AddSingleton<RoomLogStore>().AddSingleton<RoomActivity>().AddSingleton<ChatRooms>().AddSingleton<ChatMessages>();
-        services.AddSingleton<BlockList>().AddSingleton<Devices>().AddSingleton<Presence>().AddSingleton<SessionDirectory>();
-        services.AddSingleton<MemberLists>().AddSingleton<FrameDelivery>().AddSingleton<ChatEvents>();
+        services.AddSingleton<BlockList>().AddSingleton<Devices>().AddSingleton<Presence>().AddSingleton<SessionDirectory>().AddSingleton<RoomPositions>();
+        services.AddSingleton<MemberLists>().AddSingleton<FrameDelivery>().AddSingleton<RoomFeeds>().AddSingleton<ChatEvents>();
         services.AddSingleton<IEntryEvents>(provider => provider.GetRequiredService<ChatEvents>());
         services.AddSingleton<IRoomLogStore>(provider => provider.GetRequiredService<RoomLogStore>());
 

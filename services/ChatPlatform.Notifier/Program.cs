@@ -7,7 +7,7 @@ using ChatPlatform.ServiceDefaults;
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
 builder.Services.AddSingleton(TimeProvider.System);
-builder.AddDynamoDb(DeviceDirectory.Users, DeviceDirectory.Members);
+builder.AddDynamoDb(DeviceDirectory.Users, DeviceDirectory.Members, UnreadCounts.Rooms);
 builder.AddFcm();
 builder.AddMissedDeliveries();
 

@@ -11,6 +11,12 @@ namespace ChatPlatform.Relay;
 /// <summary>The API servers' gRPC, called in a user's name with the user's own token. Thread-safe. Calls throw <see cref="RpcException"/>.</summary>
 internal sealed class ChatCalls : IDisposable
 {
+    /// <summary>The most rooms of one <see cref="GetPositionsAsync"/>.</summary>
+    public const int MaxPositions = 100;
+
+    /// <summary>The largest answer: a page of 1,000 entries whose texts are as long as they may be.</summary>
+    private const int MaxAnswerBytes = 64 * 1024 * 1024;
+
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
 
     private readonly GrpcChannel _channel;
@@ -22,6 +28,7 @@ internal sealed class ChatCalls : IDisposable
         _time = time;
         _channel = GrpcChannel.ForAddress(options.Value.GrpcAddress, new GrpcChannelOptions
         {
+            MaxReceiveMessageSize = MaxAnswerBytes,
             HttpHandler = new SocketsHttpHandler
             {
                 EnableMultipleHttp2Connections = true,
@@ -56,8 +63,16 @@ internal sealed class ChatCalls : IDisposable
         }
     }
 
-    public async Task<GetLogResponse> GetLogAsync(string token, string roomId, long after, int limit, CancellationToken cancellationToken) =>
-        await _client.GetLogAsync(new GetLogRequest { RoomId = roomId, After = after, Limit = limit }, Call(token).WithCancellationToken(cancellationToken));
+    /// <summary>A page of a room's log as all members see it; who reacted is named beside it.</summary>
+    public async Task<GetLogResponse> GetSharedLogAsync(string token, string roomId, long after, int limit) =>
+        await _client.GetLogAsync(new GetLogRequest { RoomId = roomId, After = after, Limit = limit, Shared = true }, Call(token));
+
+    /// <summary>The last seq of each of the rooms; rooms that the user is no member of are absent.</summary>
+    public async Task<IReadOnlyDictionary<string, long>> GetPositionsAsync(string token, IEnumerable<string> roomIds, CancellationToken cancellationToken)
+    {
+        var answer = await _client.GetPositionsAsync(new GetPositionsRequest { RoomIds = { roomIds } }, Call(token).WithCancellationToken(cancellationToken));
+        return answer.LastSeqs;
+    }
 
     public async Task ReadAsync(string token, string roomId, long seq) =>
         await _client.SetReadPositionAsync(new SetReadPositionRequest { RoomId = roomId, Seq = seq }, Call(token));

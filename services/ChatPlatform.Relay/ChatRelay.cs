@@ -28,6 +28,9 @@ internal static class ChatRelay
 
         services.AddSingleton<SessionRegistry>().AddSingleton<SessionDirectory>();
         services.AddSingleton<ChatCalls>().AddSingleton<RoomReplay>().AddSingleton<FramePush>().AddSingleton<SocketEndpoint>();
+        services.AddSingleton(provider => new RoomTails(
+            async (token, roomId, after, limit) => (await provider.GetRequiredService<ChatCalls>().GetSharedLogAsync(token, roomId, after, limit)).Items,
+            provider.GetRequiredService<TimeProvider>()));
         services.AddHostedService<NodeLease>().AddHostedService<SocketWatch>();
         services.AddSingleton<Drain>().AddHostedService(provider => provider.GetRequiredService<Drain>());
 

@@ -8,18 +8,16 @@ using ChatPlatform.ServiceDefaults.Authentication;
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
 builder.AddGrpcPort();
-builder.AddChatAuthentication();
+builder.AddAccessTokens();
 builder.AddRedis();
 builder.AddRelay();
 
 var app = builder.Build();
 app.UseWebSockets();
-// After UseWebSockets: a token in the query counts for WebSocket handshakes only.
-app.UseAuthentication();
-app.UseAuthorization();
 app.MapDefaultEndpoints();
-app.MapGet("/v1/ws", (HttpContext http, SocketEndpoint sockets) => sockets.HandleAsync(http)).AllowAnonymous();
-app.MapGrpcHealthChecksService().AllowAnonymous();
-app.MapGrpcService<RelayGrpcService>().AllowAnonymous();
+// As a plain delegate: no services of a request's own, which would live as long as the connection.
+app.MapGet("/v1/ws", (RequestDelegate)app.Services.GetRequiredService<SocketEndpoint>().HandleAsync);
+app.MapGrpcHealthChecksService();
+app.MapGrpcService<RelayGrpcService>();
 
 app.Run();

@@ -19,6 +19,9 @@ internal sealed class RelayOptions
     /// <summary>How long a client may wait with its <c>hello</c>.</summary>
     public double HelloSeconds { get; set; } = 5;
 
+    /// <summary>How long a client may take to come back to the server's close, with what it has not read before it; then its connection is dropped.</summary>
+    public double CloseSeconds { get; set; } = 8;
+
     /// <summary>Frames that may wait for one socket; one more closes it with 4503.</summary>
     public int SocketQueueLength { get; set; } = 512;
 
@@ -45,6 +48,8 @@ internal sealed class RelayOptionsValidator : IValidateOptions<RelayOptions>
             failures.Add($"Relay:HeartbeatSeconds is {options.HeartbeatSeconds}; it must be from 1 to 3600.");
         if (options.HelloSeconds is not (>= 0.1 and <= 60))
             failures.Add($"Relay:HelloSeconds is {options.HelloSeconds}; it must be from 0.1 to 60.");
+        if (options.CloseSeconds is not (>= 0.1 and <= 60))
+            failures.Add($"Relay:CloseSeconds is {options.CloseSeconds}; it must be from 0.1 to 60.");
         if (options.SocketQueueLength is < 8 or > 65_536)
             failures.Add($"Relay:SocketQueueLength is {options.SocketQueueLength}; it must be from 8 to 65536.");
         if (options.ConnectionsPerUser is < 1 or > 1_000)

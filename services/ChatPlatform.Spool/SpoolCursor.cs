@@ -42,8 +42,7 @@ public sealed class SpoolCursor
             {
                 Span<byte> header = stackalloc byte[SpoolFrame.HeaderBytes];
                 SpoolSegment.ReadFully(place.Segment.Handle, header, place.Offset);
-                var age = _log.Time.GetUtcNow() - SpoolFrame.Time(header);
-                return age < TimeSpan.Zero ? TimeSpan.Zero : age;
+                return _log.Time.GetUtcNow() - SpoolFrame.Time(header) is { } age && age > TimeSpan.Zero ? age : TimeSpan.Zero;
             }
             catch (ObjectDisposedException)
             {
@@ -53,22 +52,29 @@ public sealed class SpoolCursor
         }
     }
 
-    /// <summary>Waits for frames at or after <paramref name="from"/> and gives as many as fit <paramref name="maxBytes"/>, at least one. Dispose the batch when done with its memory.</summary>
-    /// <exception cref="InvalidDataException">A frame in the file is no longer what was written.</exception>
+    /// <summary>
+    /// Waits for frames at or after <paramref name="from"/> and gives as many as fit <paramref name="maxBytes"/>, at least one. Damaged ones are kept aside and passed over: their neighbours
+    /// are not harmed. Dispose the batch when done with its memory.
+    /// </summary>
+    /// <exception cref="IOException">The disk does not give what was written.</exception>
     public async ValueTask<SpoolBatch> ReadAsync(long from, int maxBytes, CancellationToken cancellationToken)
     {
-        await _log.WaitForFrameAsync(from, cancellationToken);
-        return Read(from, maxBytes);
+        while (true)
+        {
+            await _log.WaitForFrameAsync(from, cancellationToken);
+            var batch = Read(from, maxBytes);
+            if (batch.Frames.Count > 0)
+                return batch;
+            batch.Dispose();
+            from = batch.End;
+        }
     }
 
     /// <summary>Everything before <paramref name="position"/> is delivered and need not be kept for this cursor.</summary>
     public void Advance(long position)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(position, Position);
-        Span<byte> place = stackalloc byte[12];
-        BinaryPrimitives.WriteInt64LittleEndian(place, position);
-        BinaryPrimitives.WriteUInt32LittleEndian(place[8..], Crc32.HashToUInt32(place[..8]));
-        RandomAccess.Write(_file, place, 0);
+        WritePlace(_file, position);
         _log.CursorMoved(this, position);
     }
 
@@ -80,19 +86,43 @@ public sealed class SpoolCursor
             && BinaryPrimitives.ReadUInt32LittleEndian(place[8..]) == Crc32.HashToUInt32(place[..8]);
         // An unreadable place means everything again, never something less.
         var position = known ? Math.Clamp(BinaryPrimitives.ReadInt64LittleEndian(place), oldest, end) : oldest;
+        // Now, so that a disk which is full later has room for it: what is delivered then must still be written down, or nothing would ever be deleted.
+        WritePlace(file, position);
         return new SpoolCursor(log, file, position);
+    }
+
+    private static void WritePlace(SafeFileHandle file, long position)
+    {
+        Span<byte> place = stackalloc byte[12];
+        BinaryPrimitives.WriteInt64LittleEndian(place, position);
+        BinaryPrimitives.WriteUInt32LittleEndian(place[8..], Crc32.HashToUInt32(place[..8]));
+        RandomAccess.Write(file, place, 0);
     }
 
     internal void Close() => _file.Dispose();
 
+    /// <summary>The frames at <paramref name="from"/>; none, with the place to go on from, where everything up to the segment's end is damaged.</summary>
     private SpoolBatch Read(long from, int maxBytes)
     {
         var (segment, offset, readable) = _log.Locate(from) ?? throw new InvalidOperationException("There is no frame to read.");
+        while (offset < readable)
+        {
+            var batch = Read(segment, offset, readable, maxBytes);
+            if (batch.Frames.Count > 0)
+                return batch;
+            batch.Dispose();
+            offset = _log.SkipDamaged(segment, offset, readable);
+        }
+
+        return new SpoolBatch([], [], segment.Start + offset, segment.Start + offset);
+    }
+
+    /// <summary>The intact frames from <paramref name="offset"/> on.</summary>
+    private static SpoolBatch Read(SpoolSegment segment, long offset, long readable, int maxBytes)
+    {
         Span<byte> header = stackalloc byte[SpoolFrame.HeaderBytes];
         SpoolSegment.ReadFully(segment.Handle, header, offset);
-        var first = SpoolFrame.BodyLength(header);
-        if (first < 0)
-            throw Damaged(segment, offset);
+        var first = Math.Max(0, SpoolFrame.BodyLength(header));
         var size = (int)Math.Min(readable - offset, Math.Max(maxBytes, SpoolFrame.HeaderBytes + first));
         var buffer = ArrayPool<byte>.Shared.Rent(size);
         var frames = new List<ReadOnlyMemory<byte>>();
@@ -103,13 +133,9 @@ public sealed class SpoolCursor
             while (size - at >= SpoolFrame.HeaderBytes)
             {
                 var body = SpoolFrame.BodyLength(buffer.AsSpan(at));
-                if (body < 0)
-                    throw Damaged(segment, offset + at);
                 var frame = SpoolFrame.HeaderBytes + body;
-                if (size - at < frame)
+                if (body < 0 || size - at < frame || !SpoolFrame.IsIntact(buffer.AsSpan(at, frame)))
                     break;
-                if (!SpoolFrame.IsIntact(buffer.AsSpan(at, frame)))
-                    throw Damaged(segment, offset + at);
                 frames.Add(buffer.AsMemory(at + SpoolFrame.HeaderBytes, body));
                 at += frame;
             }
@@ -122,8 +148,6 @@ public sealed class SpoolCursor
 
         return new SpoolBatch(buffer, frames, segment.Start + offset, segment.Start + offset + at);
     }
-
-    private static InvalidDataException Damaged(SpoolSegment segment, long offset) => new($"{segment.Path} is damaged at byte {offset}.");
 }
 
 /// <summary>Frames in order, in pooled memory that is valid until the batch is disposed.</summary>
@@ -145,12 +169,15 @@ public sealed class SpoolBatch : IDisposable
     /// <summary>The position of the first frame.</summary>
     public long Start { get; }
 
+    /// <summary>How much of the log this is.</summary>
+    public long Bytes => End - Start;
+
     /// <summary>The position after the last frame: what to pass to <see cref="SpoolCursor.Advance"/>.</summary>
     public long End { get; }
 
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref _buffer, null) is { } buffer)
+        if (Interlocked.Exchange(ref _buffer, null) is { Length: > 0 } buffer)
             ArrayPool<byte>.Shared.Return(buffer);
     }
 }

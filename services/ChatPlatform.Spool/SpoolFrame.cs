@@ -28,8 +28,12 @@ internal static class SpoolFrame
         return length <= MaxBodyBytes ? (int)length : -1;
     }
 
-    public static DateTimeOffset Time(ReadOnlySpan<byte> header) =>
-        DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(header[8..]));
+    /// <summary>When the frame was appended; null in a header that is damaged.</summary>
+    public static DateTimeOffset? Time(ReadOnlySpan<byte> header) =>
+        HasTime(header) ? DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(header[8..])) : null;
+
+    /// <summary>Whether a header's time lies between the years 2000 and 2100: what random bytes seldom do.</summary>
+    public static bool HasTime(ReadOnlySpan<byte> header) => BinaryPrimitives.ReadInt64LittleEndian(header[8..]) is > 946_684_800_000 and < 4_102_444_800_000;
 
     /// <summary>Whether <paramref name="frame"/>, header and body, is what was written.</summary>
     public static bool IsIntact(ReadOnlySpan<byte> frame) =>

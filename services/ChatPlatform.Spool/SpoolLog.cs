@@ -204,6 +204,14 @@ public sealed partial class SpoolLog : IAsyncDisposable
         }
     }
 
+    /// <inheritdoc cref="SpoolSegment.SkipDamaged"/>
+    internal long SkipDamaged(SpoolSegment segment, long offset, long readable)
+    {
+        var next = segment.SkipDamaged(offset, readable);
+        LogSkipped(_logger, next - offset, segment.Path, offset);
+        return next;
+    }
+
     internal void CursorMoved(SpoolCursor cursor, long position)
     {
         lock (_gate)
@@ -363,6 +371,9 @@ public sealed partial class SpoolLog : IAsyncDisposable
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Cut {Bytes} bytes that are no intact frame from {Path} at {Offset}")]
     private static partial void LogCut(ILogger logger, long bytes, string path, long offset);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Passed over {Bytes} damaged bytes of {Path} at {Offset}; they are kept in a .cut file beside it")]
+    private static partial void LogSkipped(ILogger logger, long bytes, string path, long offset);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Continuing with at most {Bytes} undelivered bytes in {Folder}")]
     private static partial void LogContinued(ILogger logger, long bytes, string folder);

@@ -18,8 +18,8 @@ public sealed class AppModelTests : IDisposable
         model.Resources.OfType<ContainerResource>().ShouldBeEmpty();
         Names(model).ShouldBe(
             [
-                "api", "aws", "chat-log-pipeline", "chat-members-pipeline", "chat-rooms-pipeline", "chat-tables", "chat-uploads", "fcm", "fluent-bit", "gateway", "internal-service-token",
-                "jwt-signing-key", "kafka", "kafka-broker", "lambda", "notifier", "redis", "redis-1", "redis-2", "redis-3", "relay",
+                "api", "aws", "chat-log-pipeline", "chat-members-pipeline", "chat-rooms-pipeline", "chat-tables", "chat-uploads", "fcm", "fluent-bit", "gateway", "insights",
+                "internal-service-token", "jwt-signing-key", "kafka", "kafka-broker", "lambda", "notifier", "redis", "redis-1", "redis-2", "redis-3", "relay",
             ]);
     }
 

@@ -35,7 +35,7 @@ public sealed class MessagePathTests(RunningSystem system)
 
         var resources = await http.GetFromJsonAsync<JsonElement>("/api/telemetry/resources");
 
-        foreach (var name in new[] { "api", "relay", "gateway", "notifier", "aws", "lambda", "fluent-bit", "fcm", "kafka-broker" })
+        foreach (var name in new[] { "api", "relay", "gateway", "notifier", "insights", "aws", "lambda", "fluent-bit", "fcm", "kafka-broker" })
         {
             var instances = resources.EnumerateArray().Where(resource => resource.GetProperty("name").GetString() == name).ToList();
             instances.ShouldNotBeEmpty(name);
@@ -47,7 +47,7 @@ public sealed class MessagePathTests(RunningSystem system)
     public async Task Every_service_answers_its_probes()
     {
         using var http = new HttpClient();
-        foreach (var name in new[] { "api", "relay", "gateway", "notifier", "aws", "lambda", "fluent-bit", "fcm", "kafka-broker" })
+        foreach (var name in new[] { "api", "relay", "gateway", "notifier", "insights", "aws", "lambda", "fluent-bit", "fcm", "kafka-broker" })
         {
             foreach (var path in new[] { "/health", "/alive" })
             {

@@ -35,7 +35,7 @@ public sealed class RunningSystem : IAsyncLifetime
         _app = await builder.BuildAsync();
         using var limit = new CancellationTokenSource(StartLimit);
         await _app.StartAsync(limit.Token);
-        foreach (var resource in new[] { "aspire-dashboard", "api", "relay", "gateway", "notifier", "lambda", "fluent-bit", "fcm", "aws", "redis", "kafka" })
+        foreach (var resource in new[] { "aspire-dashboard", "api", "relay", "gateway", "notifier", "insights", "lambda", "fluent-bit", "fcm", "aws", "redis", "kafka" })
             await _app.ResourceNotifications.WaitForResourceHealthyAsync(resource, limit.Token);
         await _app.ResourceNotifications.WaitForResourceAsync("chat-log-pipeline", KnownResourceStates.Finished, limit.Token);
 

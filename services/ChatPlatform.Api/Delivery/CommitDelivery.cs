@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Threading.Channels;
 using ChatPlatform.Api.Attachments;
@@ -15,7 +16,8 @@ namespace ChatPlatform.Api.Delivery;
 /// one of several workers, so its entries go out in seq order. Queues are bounded and a full one slows that room's commits down; nothing here is needed for the log to be right.
 /// </summary>
 internal sealed partial class CommitDelivery(
-    MemberLists members, FrameDelivery frames, RoomActivity activity, ChatAttachments attachments, ChatEvents events, ILogger<CommitDelivery> logger) : BackgroundService, IRoomCommitObserver
+    MemberLists members, FrameDelivery frames, RoomFeeds feeds, RoomActivity activity, ChatAttachments attachments, ChatEvents events, ILogger<CommitDelivery> logger)
+    : BackgroundService, IRoomCommitObserver
 {
     private const int Workers = 8;
     private const int QueueLength = 1_024;
@@ -23,8 +25,9 @@ internal sealed partial class CommitDelivery(
     private readonly Channel<RoomCommit>[] _queues = Enumerable.Range(0, Workers)
         .Select(_ => Channel.CreateBounded<RoomCommit>(new BoundedChannelOptions(QueueLength) { SingleReader = true })).ToArray();
 
-    private readonly Channel<(Entry Entry, Task<IReadOnlyList<string>> Missed, IReadOnlySet<string> Silent)> _outcomes =
-        Channel.CreateBounded<(Entry, Task<IReadOnlyList<string>>, IReadOnlySet<string>)>(new BoundedChannelOptions(QueueLength * Workers) { SingleReader = true });
+    // Per room the last of its outcomes that are still open. A frame that a relay owes an answer for holds up the outcomes of its room only; their number is bounded by what the
+    // links take, and each ends within seconds.
+    private readonly ConcurrentDictionary<string, Task> _outcomes = new(StringComparer.Ordinal);
 
     public ValueTask CommittedAsync(RoomCommit commit, CancellationToken cancellationToken) =>
         _queues[(uint)string.GetHashCode(commit.Room.RoomId, StringComparison.Ordinal) % Workers].Writer.WriteAsync(commit, cancellationToken);
@@ -46,10 +49,8 @@ internal sealed partial class CommitDelivery(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var missed = PublishMissedAsync(stoppingToken);
         await Task.WhenAll(_queues.Select(queue => WorkAsync(queue.Reader, stoppingToken)));
-        _outcomes.Writer.TryComplete();
-        await missed;
+        await Task.WhenAll(_outcomes.Values);
     }
 
     private async Task WorkAsync(ChannelReader<RoomCommit> queue, CancellationToken stop)
@@ -70,6 +71,7 @@ internal sealed partial class CommitDelivery(
 
     private async Task DeliverAsync(RoomCommit commit, CancellationToken stop)
     {
+        feeds.Offer(commit);
         var rows = await members.GetAsync(commit.Room, stop);
         HashSet<string> recipients = rows.Select(row => row.UserId).ToHashSet(StringComparer.Ordinal);
         // Who just left is told so too.
@@ -84,28 +86,42 @@ internal sealed partial class CommitDelivery(
             var payload = UnsafeByteOperations.UnsafeWrap(ServerFrames.Entry(await attachments.WithLinksAsync(entry)));
             var missed = frames.Send(routes, entry.RoomId, entry.Seq, payload, span?.Context ?? commit.Traces[i]);
             if (entry.Type == EntryTypes.MessageCreated)
-                await _outcomes.Writer.WriteAsync((entry, missed, silent), stop);
+                Follow(entry, missed, silent, stop);
         }
 
         await activity.TouchAsync(commit, rows, stop);
     }
 
-    private async Task PublishMissedAsync(CancellationToken stop)
+    // One worker serves a room, so that no two calls for it are made at once.
+    private void Follow(Entry entry, Task<IReadOnlyList<string>> missed, IReadOnlySet<string> silent, CancellationToken stop)
     {
-        await foreach (var (entry, missed, silent) in _outcomes.Reader.ReadAllAsync(stop))
+        var before = _outcomes.GetValueOrDefault(entry.RoomId, Task.CompletedTask);
+        var outcome = PublishMissedAsync(before, entry, missed, silent, stop);
+        if (outcome.IsCompleted)
+            return;
+        _outcomes[entry.RoomId] = outcome;
+        outcome.ContinueWith(
+            _ => _outcomes.TryRemove(KeyValuePair.Create(entry.RoomId, outcome)), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
+    private async Task PublishMissedAsync(Task before, Entry entry, Task<IReadOnlyList<string>> missed, IReadOnlySet<string> silent, CancellationToken stop)
+    {
+        try
         {
-            try
-            {
-                var users = (await missed.WaitAsync(stop)).Where(user => user != entry.ActorId && !silent.Contains(user)).Order(StringComparer.Ordinal).ToList();
-                if (users.Count == 0)
-                    continue;
-                ApiTelemetry.Missed.Add(users.Count);
-                await events.DeliveryMissedAsync(entry, users, stop);
-            }
-            catch (Exception error) when (!stop.IsCancellationRequested)
-            {
-                Log.DeliveryFailed(logger, entry.RoomId, entry.Seq, error);
-            }
+            await before;
+            var users = (await missed.WaitAsync(stop)).Where(user => user != entry.ActorId && !silent.Contains(user)).Order(StringComparer.Ordinal).ToList();
+            if (users.Count == 0)
+                return;
+            ApiTelemetry.Missed.Add(users.Count);
+            await events.DeliveryMissedAsync(entry, users, stop);
+        }
+        catch (Exception error) when (!stop.IsCancellationRequested)
+        {
+            Log.DeliveryFailed(logger, entry.RoomId, entry.Seq, error);
+        }
+        catch (OperationCanceledException)
+        {
+            Log.OutcomeUnknown(logger, entry.RoomId, entry.Seq);
         }
     }
 
@@ -113,5 +129,8 @@ internal sealed partial class CommitDelivery(
     {
         [LoggerMessage(LogLevel.Error, "Room {RoomId} up to {Seq}: delivery failed after the commit.")]
         public static partial void DeliveryFailed(ILogger logger, string roomId, long seq, Exception error);
+
+        [LoggerMessage(LogLevel.Warning, "Room {RoomId}, entry {Seq}: this server stopped before it was known who missed it.")]
+        public static partial void OutcomeUnknown(ILogger logger, string roomId, long seq);
     }
 }

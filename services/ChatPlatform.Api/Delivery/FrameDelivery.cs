@@ -8,26 +8,25 @@ namespace ChatPlatform.Api.Delivery;
 /// <summary>Brings encoded frames to the relays that hold users' sessions. Thread-safe; frames given one after the other reach each relay in that order.</summary>
 internal sealed class FrameDelivery(SessionDirectory directory, RelayLinks links)
 {
-    /// <summary>Looks the users' relays up, for any number of <see cref="Send"/> calls. Without the directory every relay known is asked about everybody.</summary>
+    /// <summary>Looks the users' relays up, for any number of <see cref="Send"/> calls. Every relay known is asked about users whom the directory does not tell of.</summary>
     public async Task<DeliveryRoutes> RouteAsync(IReadOnlyCollection<string> userIds)
     {
         Dictionary<string, List<string>> byRelay = new(StringComparer.Ordinal);
         Dictionary<string, int> relaysOf = new(userIds.Count, StringComparer.Ordinal);
         foreach (var user in userIds)
             relaysOf[user] = 0;
-        if (await directory.FindAsync(userIds) is { } found)
+        var found = await directory.FindAsync(userIds);
+        foreach (var (user, relays) in found.Relays)
         {
-            foreach (var (user, relays) in found)
-            {
-                foreach (var relay in relays)
-                    Add(relay.Address, user);
-            }
+            foreach (var relay in relays)
+                Add(relay.Address, user);
         }
-        else
+
+        foreach (var user in found.Unknown)
         {
             foreach (var address in links.Known)
             {
-                foreach (var user in userIds)
+                if (!found.Relays.TryGetValue(user, out var relays) || relays.TrueForAll(relay => relay.Address != address))
                     Add(address, user);
             }
         }

@@ -12,7 +12,8 @@ internal delegate void FrameAcknowledged(IReadOnlyCollection<string> missingUser
 
 /// <summary>
 /// The one stream from this process to one relay: frames in order, each acknowledged. Reconnects on failure; frames that were in flight then count as missed, because whether
-/// the relay pushed them is not known and entries can be had from the log. A full queue refuses frames at once, so that a slow relay holds nobody up. Thread-safe.
+/// the relay pushed them is not known and entries can be had from the log. A full queue refuses frames at once, and so does a relay that stopped answering until it answers
+/// again, so that a slow, hung or dead one holds nobody up. Thread-safe.
 /// </summary>
 internal sealed partial class RelayLink : IAsyncDisposable
 {
@@ -22,7 +23,8 @@ internal sealed partial class RelayLink : IAsyncDisposable
     /// <summary>Frames that were written and not acknowledged.</summary>
     internal const int MaxInFlight = 1_024;
 
-    private static readonly TimeSpan AckTimeout = TimeSpan.FromSeconds(5);
+    /// <summary>How long a frame may go without its acknowledgement; then it counts as missed and the relay as not answering.</summary>
+    internal static readonly TimeSpan AckTimeout = TimeSpan.FromSeconds(5);
 
     private readonly Channel<Pending> _queue = Channel.CreateBounded<Pending>(new BoundedChannelOptions(QueueLength) { SingleReader = true });
     private readonly CancellationTokenSource _stop = new();
@@ -31,6 +33,9 @@ internal sealed partial class RelayLink : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly Task _loop;
     private long _lastUse;
+
+    // True from a failure until the relay answers again.
+    private volatile bool _isDown;
 
     public RelayLink(string address, TimeProvider time, ILogger logger)
     {
@@ -44,11 +49,11 @@ internal sealed partial class RelayLink : IAsyncDisposable
     /// <summary>How long ago a frame was given to it.</summary>
     public TimeSpan Idle => _time.GetElapsedTime(Volatile.Read(ref _lastUse));
 
-    /// <summary>Queues a frame; false when the queue is full or the link closed, and then <paramref name="acknowledged"/> is never called.</summary>
+    /// <summary>Queues a frame; false when the queue is full, the relay does not answer or the link is closed, and then <paramref name="acknowledged"/> is never called.</summary>
     public bool TrySend(DeliverRequest frame, FrameAcknowledged? acknowledged)
     {
         Volatile.Write(ref _lastUse, _time.GetTimestamp());
-        return _queue.Writer.TryWrite(new Pending(frame, acknowledged, _time.GetTimestamp()));
+        return !_isDown && _queue.Writer.TryWrite(new Pending(frame, acknowledged, _time.GetTimestamp()));
     }
 
     public async ValueTask DisposeAsync()
@@ -79,8 +84,7 @@ internal sealed partial class RelayLink : IAsyncDisposable
         {
             try
             {
-                if (await RunStreamAsync(client, stop))
-                    failures = 0;
+                await RunStreamAsync(client, stop);
             }
             catch (Exception error) when (error is RpcException or OperationCanceledException or HttpRequestException or IOException or TimeoutException or InvalidOperationException)
             {
@@ -88,8 +92,10 @@ internal sealed partial class RelayLink : IAsyncDisposable
                     Log.StreamLost(_logger, _address, error.Message);
             }
 
-            failures++;
-            DropExpired();
+            // Its users' messages go to push now, not when each frame's time is up.
+            failures = _isDown ? failures + 1 : 1;
+            _isDown = true;
+            FailQueued();
             try
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(50 << Math.Min(failures, 6), 2_000)), _time, stop);
@@ -100,20 +106,22 @@ internal sealed partial class RelayLink : IAsyncDisposable
             }
         }
 
-        while (_queue.Reader.TryRead(out var pending))
-            pending.Fail();
+        FailQueued();
     }
 
-    /// <summary>One stream's life; true when it carried at least one acknowledged frame.</summary>
-    private async Task<bool> RunStreamAsync(RelayService.RelayServiceClient client, CancellationToken stop)
+    /// <summary>One stream's life; the relay has answered once <see cref="_isDown"/> is false.</summary>
+    private async Task RunStreamAsync(RelayService.RelayServiceClient client, CancellationToken stop)
     {
-        if (!await _queue.Reader.WaitToReadAsync(stop))
-            return false;
+        // After a failure the next stream is begun without waiting for a frame: none is taken until it stands.
+        if (!_isDown && !await _queue.Reader.WaitToReadAsync(stop))
+            return;
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var slots = new SemaphoreSlim(MaxInFlight);
         var inFlight = new ConcurrentQueue<Pending>();
-        var acknowledged = false;
         using var call = client.Deliver(cancellationToken: ended.Token);
+        // A process that hangs has its connections accepted by the kernel; that it answers is what counts.
+        await call.ResponseHeadersAsync.WaitAsync(AckTimeout, _time, stop);
+        _isDown = false;
         var acks = ReadAcksAsync();
         try
         {
@@ -150,8 +158,6 @@ internal sealed partial class RelayLink : IAsyncDisposable
                 pending.Fail();
         }
 
-        return acknowledged;
-
         async Task ReadAcksAsync()
         {
             try
@@ -173,7 +179,6 @@ internal sealed partial class RelayLink : IAsyncDisposable
 
                     if (!inFlight.TryDequeue(out var pending) || pending.Frame.FrameId != answers.Current.FrameId)
                         throw new InvalidOperationException($"The relay at {_address} acknowledged frame {answers.Current.FrameId} out of turn.");
-                    acknowledged = true;
                     slots.Release();
                     pending.Acknowledged?.Invoke(answers.Current.MissingUserIds);
                     next = answers.MoveNext(ended.Token);
@@ -187,9 +192,9 @@ internal sealed partial class RelayLink : IAsyncDisposable
         }
     }
 
-    private void DropExpired()
+    private void FailQueued()
     {
-        while (_queue.Reader.TryPeek(out var pending) && _time.GetElapsedTime(pending.QueuedAt) > AckTimeout && _queue.Reader.TryRead(out pending))
+        while (_queue.Reader.TryRead(out var pending))
             pending.Fail();
     }
 

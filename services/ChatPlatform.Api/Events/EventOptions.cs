@@ -29,6 +29,12 @@ internal sealed class EventOptions
 
     public WhenSpoolRefuses WhenFull { get; set; } = WhenSpoolRefuses.Reject;
 
+    /// <summary>True: an event is in the spool after <c>fsync</c> and survives a power cut. False: it survives the end of the process, <c>kill -9</c> included.</summary>
+    public bool FlushToDisk { get; set; }
+
+    /// <summary>Seconds between looks for the spool of a replica that is gone.</summary>
+    public double AdoptSeconds { get; set; } = 15;
+
     /// <summary>The tag of the records, which the agent's outputs match.</summary>
     public string Tag { get; set; } = "chat.events";
 
@@ -53,6 +59,8 @@ internal sealed class EventOptionsValidator : IValidateOptions<EventOptions>
             wrong.Add($"Events:SpoolLimitBytes is {options.SpoolLimitBytes}; it must be at least 65536.");
         if (!Enum.IsDefined(options.WhenFull))
             wrong.Add($"Events:WhenFull is '{options.WhenFull}'; it must be Reject or Drop.");
+        if (options.AdoptSeconds is not (>= 0.1 and <= 86_400))
+            wrong.Add($"Events:AdoptSeconds is {options.AdoptSeconds}; it must be from 0.1 to 86400.");
         if (options.Tag.Length is 0 or > 128)
             wrong.Add($"Events:Tag is '{options.Tag}'; it must have 1 to 128 characters.");
         if (options.AckTimeoutSeconds is not (>= 0.1 and <= 600))

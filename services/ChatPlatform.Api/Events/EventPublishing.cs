@@ -16,7 +16,9 @@ internal static class EventPublishing
         services.AddSingleton<EventSpool>();
         services.AddSingleton<IEventPublisher>(provider => provider.GetRequiredService<EventSpool>());
         // Opens the spool when the host starts, so that a folder that cannot be written is found then and not by the first message.
+        services.AddTransient<SpoolSender>();
         services.AddHostedService<ForwardSender>();
+        services.AddHostedService<AbandonedSpools>();
         services.AddHealthChecks().AddCheck<EventSpoolHealth>("events");
         return services;
     }

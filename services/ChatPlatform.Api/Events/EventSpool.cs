@@ -9,6 +9,10 @@ namespace ChatPlatform.Api.Events;
 internal sealed class EventSpool : IEventPublisher, IAsyncDisposable
 {
     public const string MeterName = "ChatPlatform.Api.Events";
+
+    /// <summary>The reader that keeps what the agent has acknowledged.</summary>
+    public const string CursorName = "sent";
+
     private readonly SpoolLog _log;
     private readonly EventOptions _options;
     private readonly TimeProvider _time;
@@ -21,8 +25,8 @@ internal sealed class EventSpool : IEventPublisher, IAsyncDisposable
     {
         _options = options.Value;
         _time = time;
-        _log = SpoolLog.OpenFirstFree(_options.SpoolPath!, new SpoolOptions { LimitBytes = _options.SpoolLimitBytes }, time, logger);
-        Unacknowledged = _log.OpenCursor("sent");
+        _log = SpoolLog.OpenFirstFree(_options.SpoolPath!, new SpoolOptions { LimitBytes = _options.SpoolLimitBytes, FlushToDisk = _options.FlushToDisk }, time, logger);
+        Unacknowledged = _log.OpenCursor(CursorName);
         _meter = meters.Create(MeterName);
         _appended = _meter.CreateCounter<long>("chat.events.appended", "{event}");
         _refused = _meter.CreateCounter<long>("chat.events.refused", "{event}", "Events that a full spool or disk did not take, by what became of them.");

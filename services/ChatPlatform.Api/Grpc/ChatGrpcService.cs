@@ -1,8 +1,12 @@
 using System.Text.Json;
+using System.Threading.Channels;
 using ChatPlatform.Api.Access;
 using ChatPlatform.Api.Attachments;
+using ChatPlatform.Api.Delivery;
 using ChatPlatform.Api.Messages;
 using ChatPlatform.Api.Rooms;
+using ChatPlatform.Api.Rooms.Log;
+using ChatPlatform.Api.Sessions;
 using ChatPlatform.Contracts.Protos.Chat.V1;
 using ChatPlatform.Contracts.Rooms;
 using ChatPlatform.ServiceDefaults.Authentication;
@@ -15,10 +19,9 @@ namespace ChatPlatform.Api.Grpc;
 
 /// <summary>chat.v1.ChatService: unpacks, calls the same operations as REST, packs.</summary>
 [Authorize(ChatAuthentication.UserPolicy)]
-internal sealed class ChatGrpcService(ChatRooms rooms, ChatMessages messages, ChatAttachments attachments, TimeProvider time) : ChatService.ChatServiceBase
+internal sealed class ChatGrpcService(
+    ChatRooms rooms, ChatMessages messages, ChatAttachments attachments, RoomPositions positions, RoomFeeds feeds, TimeProvider time) : ChatService.ChatServiceBase
 {
-    // How soon a subscriber sees an entry; live delivery to clients goes over relays.
-    private static readonly TimeSpan SubscriptionPoll = TimeSpan.FromMilliseconds(500);
     private const int MaxSubscribedRooms = 100;
 
     public override async Task<CreateRoomResponse> CreateRoom(CreateRoomRequest request, ServerCallContext context)
@@ -105,9 +108,17 @@ internal sealed class ChatGrpcService(ChatRooms rooms, ChatMessages messages, Ch
 
     public override async Task<GetLogResponse> GetLog(GetLogRequest request, ServerCallContext context)
     {
-        var page = await messages.LogAsync(Caller(context), request.RoomId, request.After, NullIfZero(request.Limit), context.CancellationToken);
+        var page = await messages.LogAsync(Caller(context), request.RoomId, request.After, NullIfZero(request.Limit), context.CancellationToken, request.Shared);
         var answer = new GetLogResponse { LastSeq = page.LastSeq };
         answer.Items.AddRange(page.Items.Select(entry => entry.ToProto()));
+        return answer;
+    }
+
+    public override async Task<GetPositionsResponse> GetPositions(GetPositionsRequest request, ServerCallContext context)
+    {
+        var answer = new GetPositionsResponse();
+        foreach (var (roomId, lastSeq) in await positions.FindAsync(Caller(context), request.RoomIds, context.CancellationToken))
+            answer.LastSeqs[roomId] = lastSeq;
         return answer;
     }
 
@@ -120,32 +131,76 @@ internal sealed class ChatGrpcService(ChatRooms rooms, ChatMessages messages, Ch
         return new NotifyTypingResponse();
     }
 
-    /// <summary>Reads the rooms' logs on from where the subscriber is. A caller who leaves a room, or whose token ends, gets the refusal that any call would give.</summary>
+    /// <summary>
+    /// The rooms' logs from where the subscriber is, then each new entry as delivery brings it. A caller who leaves a room, or whose token ends, gets the refusal that any call would
+    /// give.
+    /// </summary>
     public override async Task Subscribe(SubscribeRequest request, IServerStreamWriter<Contracts.Protos.Chat.V1.Entry> responseStream, ServerCallContext context)
     {
         if (request.After.Count is 0 or > MaxSubscribedRooms)
             throw Refusals.Invalid("after", $"1 to {MaxSubscribedRooms} rooms");
         var caller = Caller(context);
         var ends = await context.GetHttpContext().TokenRefusedFromAsync();
-        var positions = request.After.ToDictionary();
-        while (time.GetUtcNow() < ends)
+        var at = request.After.ToDictionary();
+        // Strangers make no feed.
+        if ((await positions.FindAsync(caller, request.After.Keys.ToList(), context.CancellationToken)).Count < request.After.Count)
+            throw Refusals.RoomNotFound();
+        // Before the logs are read, so that nothing falls between them and the feed.
+        using var feed = feeds.Subscribe(request.After.Keys.ToList());
+        foreach (var room in request.After.Keys)
+            await ReadLogAsync(room);
+
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken);
+        var left = ends - time.GetUtcNow();
+        // A timer's longest time, should a token live for longer.
+        limit.CancelAfter(left < TimeSpan.Zero ? TimeSpan.Zero : left.TotalMilliseconds > int.MaxValue ? TimeSpan.FromMilliseconds(int.MaxValue) : left);
+        try
         {
-            foreach (var room in request.After.Keys)
+            while (true)
             {
-                for (var full = true; full;)
+                await feed.WaitAsync(limit.Token);
+                foreach (var room in request.After.Keys)
                 {
-                    var page = await messages.LogAsync(caller, room, positions[room], 100, context.CancellationToken);
-                    foreach (var entry in page.Items)
-                        await responseStream.WriteAsync(entry.ToProto(), context.CancellationToken);
-                    positions[room] = page.Items.Count > 0 ? page.Items[^1].Seq : positions[room];
-                    full = page.Items.Count == 100;
+                    if (feed.After(room, at[room]) is { } entries)
+                        await WriteAsync(room, entries);
+                    else
+                        await ReadLogAsync(room);
                 }
             }
-
-            await Task.Delay(SubscriptionPoll, time, context.CancellationToken);
+        }
+        catch (ChannelClosedException)
+        {
+            // This server stops: another one goes on.
+            throw Refusals.Unavailable();
+        }
+        catch (OperationCanceledException) when (!context.CancellationToken.IsCancellationRequested)
+        {
+            throw new ChatException(401, "unauthenticated", "The access token has expired.");
         }
 
-        throw new ChatException(401, "unauthenticated", "The access token has expired.");
+        async Task ReadLogAsync(string room)
+        {
+            LogPage page;
+            do
+            {
+                page = await messages.LogAsync(caller, room, at[room], 100, context.CancellationToken);
+                await WriteAsync(room, page.Items);
+            }
+            while (page.Items.Count == 100);
+        }
+
+        async Task WriteAsync(string room, IReadOnlyList<Contracts.Rooms.Entry> entries)
+        {
+            foreach (var entry in entries)
+            {
+                if (entry.Seq <= at[room])
+                    continue;
+                await responseStream.WriteAsync((await attachments.WithLinksAsync(entry.SeenBy(caller))).ToProto(), context.CancellationToken);
+                at[room] = entry.Seq;
+                if (entry.Type == EntryTypes.MemberLeft && entry.UserIds?.Contains(caller) == true)
+                    await messages.LogAsync(caller, room, entry.Seq, 1, context.CancellationToken);
+            }
+        }
     }
 
     private static string Caller(ServerCallContext context) => context.GetHttpContext().CallerId();

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using ChatPlatform.Api.Rooms.Log;
 using ChatPlatform.Contracts.Json;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
@@ -55,6 +56,7 @@ internal static class ProtoRecords
         Type = entry.Type,
         At = entry.At.ToTimestamp(),
         ActorId = entry.ActorId,
+        Reactions = { (entry.Message?.Reactions ?? []).SelectMany(reaction => reaction.UserIds ?? [], (reaction, user) => EntryItems.ReactionElement(reaction.Emoji, user)) },
         Json = UnsafeByteOperations.UnsafeWrap(JsonSerializer.SerializeToUtf8Bytes(entry, ChatJson.Wire.Entry)),
     };
 }

@@ -64,7 +64,7 @@ internal sealed partial class RateLimiter(IConnectionMultiplexer redis, IOptions
             var verdicts = await Task.WhenAll(new[] { one, other }.OfType<Task<RateVerdict>>()).WaitAsync(Patience, time);
             return verdicts.Aggregate(RateVerdict.Tighter);
         }
-        catch (Exception error) when (error is RedisException or TimeoutException)
+        catch (Exception error) when (Redis.IsAway(error))
         {
             Volatile.Write(ref _aloneUntil, time.GetTimestamp() + (long)(Alone.TotalSeconds * time.TimestampFrequency));
             Log.RedisAway(logger, error.Message);

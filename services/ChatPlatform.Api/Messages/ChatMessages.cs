@@ -64,13 +64,14 @@ internal sealed class ChatMessages(RoomStore rooms, RoomLogStore log, RoomSequen
         return new MessagePage(items, messages.Count > count ? items[^1].Seq.ToString(CultureInfo.InvariantCulture) : null);
     }
 
-    public async Task<LogPage> LogAsync(string callerId, string roomId, long? after, int? limit, CancellationToken cancellationToken)
+    /// <summary>A page of the log; <paramref name="shared"/> gives the view that several readers share, where no reaction is the reader's own and each says whose it is.</summary>
+    public async Task<LogPage> LogAsync(string callerId, string roomId, long? after, int? limit, CancellationToken cancellationToken, bool shared = false)
     {
         await rooms.GetMemberAsync(roomId, callerId, cancellationToken);
         if (after is < 0)
             throw Refusals.Invalid("after", "0 or more");
         var count = Checks.Limit(limit, 100, 1_000);
-        var entries = await log.ListAfterAsync(roomId, after ?? 0, count, callerId, cancellationToken);
+        var entries = await log.ListAfterAsync(roomId, after ?? 0, count, shared ? null : callerId, cancellationToken);
         // A page that is not full ends where the log ends.
         var last = entries.Count == count ? (await rooms.FindRoomAsync(roomId, cancellationToken))?.LastSeq ?? 0 : entries.Count > 0 ? entries[^1].Seq : 0;
         if (last == 0)

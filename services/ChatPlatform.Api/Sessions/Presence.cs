@@ -17,7 +17,7 @@ internal sealed class Presence(SessionDirectory directory)
             .Distinct(StringComparer.Ordinal).Select(id => Checks.UserId(id, "userIds")).ToList();
         if (users.Count is 0 or > MaxUsers)
             throw Refusals.Invalid("userIds", $"1 to {MaxUsers} user ids separated by commas");
-        var online = await directory.FindAsync(users) ?? [];
+        var online = (await directory.FindAsync(users)).Relays;
         var seen = await directory.LastSeenAsync(users.Where(user => !online.ContainsKey(user)).ToList());
         return new PresencePage(users
             .Select(user => new UserPresence(user, online.ContainsKey(user), seen.TryGetValue(user, out var at) ? at : null))

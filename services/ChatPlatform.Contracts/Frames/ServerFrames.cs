@@ -19,7 +19,12 @@ public static class ServerFrames
     public static byte[] Entry(Entry entry) => Entry(JsonSerializer.SerializeToUtf8Bytes(entry, ChatJson.Wire.Entry));
 
     /// <summary>The frame of an entry that is JSON already.</summary>
-    public static byte[] Entry(ReadOnlySpan<byte> entryJson) => [.. "{\"type\":\"entry\",\"entry\":"u8, .. entryJson, (byte)'}'];
+    public static byte[] Entry(ReadOnlySpan<byte> entryJson) => [.. EntryStart, .. entryJson, (byte)'}'];
+
+    /// <summary>The entry's JSON inside the frame that <see cref="Entry(ReadOnlySpan{byte})"/> made of it.</summary>
+    public static ReadOnlySpan<byte> EntryOf(ReadOnlySpan<byte> frame) => frame[EntryStart.Length..^1];
+
+    private static ReadOnlySpan<byte> EntryStart => "{\"type\":\"entry\",\"entry\":"u8;
 
     /// <summary>The answer to a <c>send</c>; <paramref name="messageJson"/> is the message as REST writes it.</summary>
     public static byte[] Ack(string? reference, ReadOnlyMemory<byte> messageJson) => Write("ack", (reference, messageJson), static (json, state) =>

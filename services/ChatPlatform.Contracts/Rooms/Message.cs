@@ -69,4 +69,9 @@ public sealed record MessageAttachment(string AttachmentId, string ContentType, 
 }
 
 /// <summary>How many members reacted with one emoji.</summary>
-public sealed record Reaction(string Emoji, int Count, bool Mine);
+public sealed record Reaction(string Emoji, int Count, bool Mine)
+{
+    /// <summary>Whose they are, where the view is nobody's own; never on the wire.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string>? UserIds { get; init; }
+}

@@ -6,14 +6,26 @@ namespace ChatPlatform.Contracts.Sessions;
 /// </summary>
 public static class SessionKeys
 {
-    /// <summary>A hash: connection id → node id. Holds sessions of dead nodes until they are swept: believe a node only while <see cref="Lease"/> exists.</summary>
+    /// <summary>A hash: connection id → node (<see cref="Node"/>). Holds sessions of dead nodes until they are swept: believe a node only while <see cref="Lease"/> exists.</summary>
     public static string Sessions(string userId) => $"{{u:{userId}}}:sessions";
 
     /// <summary>A string: when the user's last connection closed, Unix time in milliseconds.</summary>
     public static string LastSeen(string userId) => $"{{u:{userId}}}:seen";
 
+    /// <summary>One run of a relay: one that comes back under the same id is not taken for the holder of what it held before.</summary>
+    public static string Node(string nodeId, string run) => $"{nodeId}~{run}";
+
     /// <summary>A string with a TTL of <see cref="LeaseTime"/>: the node's gRPC address, e.g. <c>http://127.0.0.1:5101</c>.</summary>
-    public static string Lease(string nodeId) => $"{{node:{nodeId}}}:lease";
+    public static string Lease(string node) => $"{{node:{node}}}:lease";
+
+    /// <summary>A set: the users with sessions on the node, and maybe some who have none any more. What to sweep when it is dead.</summary>
+    public static string Users(string node) => $"{{node:{node}}}:users";
+
+    /// <summary>A string with a TTL: who sweeps the dead node.</summary>
+    public static string Sweeper(string node) => $"{{node:{node}}}:sweeper";
+
+    /// <summary>A set of the nodes that live, and of dead ones until they are swept.</summary>
+    public const string Nodes = "{relay}:nodes";
 
     /// <summary>A sorted set of the API servers, each scored with the time its lease ends (Unix, ms, by the clock of Redis).</summary>
     public const string ApiNodes = "{api}:nodes";

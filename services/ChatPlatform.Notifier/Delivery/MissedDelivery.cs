@@ -7,7 +7,8 @@ namespace ChatPlatform.Notifier.Delivery;
 /// <summary>A <c>chat.delivery.missed.v1</c> event: a message that members with no live connection did not get.</summary>
 /// <param name="EventId">The CloudEvent's id: the same in every redelivery.</param>
 /// <param name="Preview">What a notification shows; message text, so never logged.</param>
-internal sealed record MissedDelivery(string EventId, string RoomId, long Seq, IReadOnlyList<string> UserIds, string SenderId, string Preview)
+/// <param name="Ordinal">The message's number among the messages of its room; null from a producer that does not say.</param>
+internal sealed record MissedDelivery(string EventId, string RoomId, long Seq, long? Ordinal, IReadOnlyList<string> UserIds, string SenderId, string Preview)
 {
     public const string Type = "chat.delivery.missed.v1";
 
@@ -31,6 +32,7 @@ internal sealed record MissedDelivery(string EventId, string RoomId, long Seq, I
             RequiredText(root, "id"),
             RequiredText(data, "roomId"),
             seq,
+            message.TryGetProperty("ordinal", out var ordinal) && ordinal.ValueKind == JsonValueKind.Number && ordinal.TryGetInt64(out var number) ? number : null,
             [.. users.EnumerateArray().Select(user => user.ValueKind == JsonValueKind.String ? user.GetString()! : throw new JsonException("'userIds' holds something that is no string."))],
             RequiredText(message, "senderId"),
             Shorten(Text(message, "text") is { Length: > 0 } text ? text : $"[{Text(message, "kind") ?? "message"}]"));

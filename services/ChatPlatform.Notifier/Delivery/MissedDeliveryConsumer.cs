@@ -7,7 +7,7 @@ namespace ChatPlatform.Notifier.Delivery;
 /// The consumer loop: one event at a time in the order of its partition, its offset stored for the commit after the push. While a push waits for FCM, however long, the partitions are paused and the
 /// client is still polled, so that the group does not take this consumer for dead.
 /// </summary>
-internal sealed partial class MissedDeliveryConsumer(IConsumer<string, byte[]> consumer, MissedDeliveryPusher pusher, ILogger<MissedDeliveryConsumer> logger) : BackgroundService
+internal sealed partial class MissedDeliveryConsumer(IConsumer<string, byte[]> consumer, MissedDeliveryPusher pusher, ReplayedOffsets replayed, ILogger<MissedDeliveryConsumer> logger) : BackgroundService
 {
     public const string Topic = "chat.events";
     private const int RememberedEvents = 10_000;
@@ -28,9 +28,14 @@ internal sealed partial class MissedDeliveryConsumer(IConsumer<string, byte[]> c
                 try
                 {
                     var result = consumer.Consume(stoppingToken);
-                    Handle(result, stoppingToken);
+                    var pushed = Handle(result, stoppingToken);
+                    if (replayed.IsReplay(result))
+                        continue;
                     // Stored offsets are committed once a second and when the group is left: never one whose push is not done.
                     consumer.StoreOffset(result);
+                    // A push is committed at once, so that a crash repeats at most the one it fell upon.
+                    if (pushed)
+                        consumer.Commit(result);
                 }
                 catch (KafkaException error) when (!error.Error.IsFatal)
                 {
@@ -50,7 +55,8 @@ internal sealed partial class MissedDeliveryConsumer(IConsumer<string, byte[]> c
         }
     }
 
-    private void Handle(ConsumeResult<string, byte[]> result, CancellationToken stoppingToken)
+    /// <returns>Whether something was pushed.</returns>
+    private bool Handle(ConsumeResult<string, byte[]> result, CancellationToken stoppingToken)
     {
         MissedDelivery? missed;
         try
@@ -61,13 +67,16 @@ internal sealed partial class MissedDeliveryConsumer(IConsumer<string, byte[]> c
         {
             // One record that nobody can read must not stop those behind it.
             LogUnreadable(logger, result.TopicPartitionOffset, error.Message);
-            return;
+            return false;
         }
 
         if (missed is null || _seen.Contains(missed.EventId))
-            return;
-        WaitPolling(pusher.PushAsync(missed, stoppingToken), stoppingToken);
+            return false;
+        var again = replayed.IsReplay(result);
+        if (!again)
+            WaitPolling(pusher.PushAsync(missed, stoppingToken), stoppingToken);
         _seen.Add(missed.EventId);
+        return !again;
     }
 
     private void WaitPolling(Task push, CancellationToken stoppingToken)

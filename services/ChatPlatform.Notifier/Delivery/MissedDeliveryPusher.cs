@@ -9,7 +9,7 @@ namespace ChatPlatform.Notifier.Delivery;
 
 /// <summary>Pushes one event to every device of every user it names. Returns when each push is accepted or refused for good, however long FCM or the table is away. Thread-safe.</summary>
 internal sealed partial class MissedDeliveryPusher(
-    DeviceDirectory devices, FcmClient fcm, IOptions<FcmOptions> options, TimeProvider time, IMeterFactory meters, ILogger<MissedDeliveryPusher> logger)
+    DeviceDirectory devices, UnreadCounts unreadCounts, FcmClient fcm, IOptions<FcmOptions> options, TimeProvider time, IMeterFactory meters, ILogger<MissedDeliveryPusher> logger)
 {
     /// <summary>Users of one event that are looked after at the same time.</summary>
     private const int Width = 16;
@@ -24,16 +24,19 @@ internal sealed partial class MissedDeliveryPusher(
         await Parallel.ForEachAsync(missed.UserIds.Distinct(), new ParallelOptions { MaxDegreeOfParallelism = Width, CancellationToken = cancellationToken }, async (userId, cancelled) =>
         {
             var targets = await UntilAnsweredAsync(c => devices.DevicesToPushAsync(userId, missed.RoomId, c), cancelled);
+            if (targets.Count == 0)
+                return;
+            var unread = await UntilAnsweredAsync(c => unreadCounts.OfAsync(userId, missed, c), cancelled);
             foreach (var device in targets)
-                await PushAsync(device, missed, cancelled);
+                await PushAsync(device, missed, unread, cancelled);
         });
     }
 
-    private async Task PushAsync(Device device, MissedDelivery missed, CancellationToken cancellationToken)
+    private async Task PushAsync(Device device, MissedDelivery missed, long unread, CancellationToken cancellationToken)
     {
         for (var attempt = 0; ; attempt++)
         {
-            var answer = await fcm.SendAsync(device.Token, missed, cancellationToken);
+            var answer = await fcm.SendAsync(device.Token, missed, unread, cancellationToken);
             _pushes.Add(1, new KeyValuePair<string, object?>("outcome", answer.Outcome.ToString()));
             switch (answer.Outcome)
             {

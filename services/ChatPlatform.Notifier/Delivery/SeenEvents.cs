@@ -1,8 +1,8 @@
 namespace ChatPlatform.Notifier.Delivery;
 
 /// <summary>
-/// The ids of the latest events that were pushed. It catches what a producer sent twice and what a rebalance redelivers while this process lives; after a restart an event whose offset was
-/// not committed is pushed again. Not thread-safe: one consumer loop.
+/// The ids of the latest events that were pushed: it catches what a producer sent twice. A new owner of a partition fills it from what lies before the committed offset
+/// (<see cref="ReplayedOffsets"/>). Not thread-safe: one consumer loop.
 /// </summary>
 internal sealed class SeenEvents(int most)
 {

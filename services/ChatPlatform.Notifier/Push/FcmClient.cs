@@ -33,21 +33,27 @@ internal sealed record PushAnswer(PushOutcome Outcome, TimeSpan? RetryAfter = nu
 /// </summary>
 internal sealed class FcmClient(HttpClient http, IAccessTokenSource tokens, IOptions<FcmOptions> options, TimeProvider time)
 {
+    /// <summary>https://developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns</summary>
+    private const int MaxApnsCollapseBytes = 64;
+
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public async Task<PushAnswer> SendAsync(string token, MissedDelivery missed, CancellationToken cancellationToken)
+    public async Task<PushAnswer> SendAsync(string token, MissedDelivery missed, long unread, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"/v1/projects/{options.Value.ProjectId}/messages:send");
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", await tokens.GetAsync(cancellationToken));
-        request.Content = new ReadOnlyMemoryContent(Body(token, missed)) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
         try
         {
+            var bearer = await tokens.GetAsync(cancellationToken);
+            using var request = new HttpRequestMessage(HttpMethod.Post, $"/v1/projects/{options.Value.ProjectId}/messages:send");
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", bearer);
+            request.Content = new ReadOnlyMemoryContent(Body(token, missed, unread)) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
             using var answer = await http.SendAsync(request, cancellationToken);
+            if (answer.StatusCode == HttpStatusCode.Unauthorized)
+                tokens.Refused(bearer);
             return await JudgeAsync(answer, cancellationToken);
         }
         catch (HttpRequestException error)
         {
-            return new PushAnswer(PushOutcome.Later, Detail: error.HttpRequestError.ToString());
+            return new PushAnswer(PushOutcome.Later, Detail: error.StatusCode is null ? error.HttpRequestError.ToString() : error.Message);
         }
         catch (TaskCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -71,6 +77,8 @@ internal sealed class FcmClient(HttpClient http, IAccessTokenSource tokens, IOpt
         {
             HttpStatusCode.NotFound when code == "UNREGISTERED" => new PushAnswer(PushOutcome.Unregistered, Detail: detail),
             HttpStatusCode.TooManyRequests => new PushAnswer(PushOutcome.Later, after ?? TimeSpan.FromSeconds(options.Value.QuotaPauseSeconds), detail),
+            // About the device's app, not about us: it stays so.
+            HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden when code is "SENDER_ID_MISMATCH" or "THIRD_PARTY_AUTH_ERROR" => new PushAnswer(PushOutcome.Refused, Detail: detail),
             // An access token that expired or was not allowed yet is put right without a new message.
             HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new PushAnswer(PushOutcome.Later, after, detail),
             >= HttpStatusCode.InternalServerError => new PushAnswer(PushOutcome.Later, after, detail),
@@ -103,7 +111,7 @@ internal sealed class FcmClient(HttpClient http, IAccessTokenSource tokens, IOpt
         }
     }
 
-    private static ReadOnlyMemory<byte> Body(string token, MissedDelivery missed)
+    private static ReadOnlyMemory<byte> Body(string token, MissedDelivery missed, long unread)
     {
         var buffer = new ArrayBufferWriter<byte>(512);
         using var json = new Utf8JsonWriter(buffer, Readable);
@@ -117,11 +125,31 @@ internal sealed class FcmClient(HttpClient http, IAccessTokenSource tokens, IOpt
         json.WriteStartObject("data"u8);
         json.WriteString("roomId"u8, missed.RoomId);
         json.WriteString("seq"u8, missed.Seq.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        json.WriteString("badge"u8, unread.ToString(System.Globalization.CultureInfo.InvariantCulture));
         json.WriteEndObject();
         json.WriteStartObject("android"u8);
         // A device that was away sees one notification a room, the latest.
         json.WriteString("collapse_key"u8, missed.RoomId);
         json.WriteString("priority"u8, "HIGH"u8);
+        json.WriteStartObject("notification"u8);
+        json.WriteString("tag"u8, missed.RoomId);
+        json.WriteNumber("notification_count"u8, unread);
+        json.WriteEndObject();
+        json.WriteEndObject();
+        json.WriteStartObject("apns"u8);
+        if (System.Text.Encoding.UTF8.GetByteCount(missed.RoomId) <= MaxApnsCollapseBytes)
+        {
+            json.WriteStartObject("headers"u8);
+            json.WriteString("apns-collapse-id"u8, missed.RoomId);
+            json.WriteEndObject();
+        }
+
+        json.WriteStartObject("payload"u8);
+        json.WriteStartObject("aps"u8);
+        json.WriteNumber("badge"u8, unread);
+        json.WriteString("thread-id"u8, missed.RoomId);
+        json.WriteEndObject();
+        json.WriteEndObject();
         json.WriteEndObject();
         json.WriteEndObject();
         json.WriteEndObject();

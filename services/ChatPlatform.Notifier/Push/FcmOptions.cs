@@ -12,7 +12,10 @@ internal sealed class FcmOptions
 
     public string ProjectId { get; set; } = "";
 
-    /// <summary>A bearer token as it is: for the emulator, or from a sidecar that renews it. See <see cref="IAccessTokenSource"/>.</summary>
+    /// <summary>The key file of a service account that may send (<see cref="ServiceAccount"/>); null takes <see cref="AccessToken"/>.</summary>
+    public string? CredentialsFile { get; set; }
+
+    /// <summary>A bearer token as it is, from someone who renews it. See <see cref="IAccessTokenSource"/>.</summary>
     public string AccessToken { get; set; } = "local";
 
     /// <summary>Seconds before the first repetition of a send that met a 5xx or no answer; doubled each time.</summary>
@@ -34,8 +37,10 @@ internal sealed class FcmOptionsValidator : IValidateOptions<FcmOptions>
             wrong.Add($"Fcm:Endpoint is '{options.Endpoint}'; it must be an http or https url.");
         else if (options.Endpoint is { Scheme: "http", IsLoopback: false })
             wrong.Add($"Fcm:Endpoint is '{options.Endpoint}'; a bearer token goes over plain http to this machine only.");
-        else if (!options.Endpoint.IsLoopback && options.AccessToken == "local")
-            wrong.Add("Fcm:AccessToken is the emulator's; FCM itself needs an OAuth 2.0 access token of a service account.");
+        else if (!options.Endpoint.IsLoopback && options.AccessToken == "local" && string.IsNullOrEmpty(options.CredentialsFile))
+            wrong.Add("Fcm:CredentialsFile is not set; FCM itself needs the key file of a service account.");
+        if (options.CredentialsFile is { Length: > 0 } path && Unreadable(path) is { } reason)
+            wrong.Add($"Fcm:CredentialsFile is '{path}'; {reason}.");
         if (options.ProjectId.Length == 0 || options.ProjectId.Any(c => !char.IsAsciiLetterOrDigit(c) && c != '-'))
             wrong.Add($"Fcm:ProjectId is '{options.ProjectId}'; it must be a Firebase project id.");
         if (options.RetryBaseSeconds is not (> 0 and <= 3600) || !(options.RetryCapSeconds >= options.RetryBaseSeconds) || options.RetryCapSeconds > 3600)
@@ -43,5 +48,18 @@ internal sealed class FcmOptionsValidator : IValidateOptions<FcmOptions>
         if (options.QuotaPauseSeconds is not (> 0 and <= 3600))
             wrong.Add($"Fcm:QuotaPauseSeconds is {options.QuotaPauseSeconds}; it must be above 0 and at most 3600.");
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);
+    }
+
+    private static string? Unreadable(string path)
+    {
+        try
+        {
+            ServiceAccount.Load(path).Key.Dispose();
+            return null;
+        }
+        catch (Exception error) when (error is FormatException or IOException or UnauthorizedAccessException)
+        {
+            return error.Message;
+        }
     }
 }

@@ -1,4 +1,5 @@
 using ChatPlatform.Contracts.Protos.Relay.V1;
+using ChatPlatform.Relay.Resume;
 using ChatPlatform.Relay.Sessions;
 
 namespace ChatPlatform.Relay.Delivery;
@@ -7,11 +8,13 @@ namespace ChatPlatform.Relay.Delivery;
 internal sealed class FramePush : IDisposable
 {
     private readonly SessionRegistry _registry;
+    private readonly RoomTails _tails;
     private readonly RoomOrder _order;
 
-    public FramePush(SessionRegistry registry, TimeProvider time)
+    public FramePush(SessionRegistry registry, RoomTails tails, TimeProvider time)
     {
         _registry = registry;
+        _tails = tails;
         _order = new RoomOrder(PushEntry, time);
     }
 
@@ -44,6 +47,7 @@ internal sealed class FramePush : IDisposable
 
     private void PushEntry(EntryFrame entry)
     {
+        _tails.Offer(entry.RoomId, entry.Seq, entry.Payload);
         var count = 0;
         foreach (var user in entry.UserIds)
         {

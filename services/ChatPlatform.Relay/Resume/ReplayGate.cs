@@ -1,23 +1,35 @@
 namespace ChatPlatform.Relay.Resume;
 
-/// <summary>Live entries of a room that wait for the room's replay. Not thread-safe: the socket's lock guards it.</summary>
+/// <summary>A live entry that waits for its room's replay.</summary>
+internal readonly record struct KeptEntry(long Seq, ReadOnlyMemory<byte> Frame);
+
+/// <summary>Live entries of a room that wait for the room's replay, in seq order as they come. Not thread-safe: the socket's lock guards it.</summary>
 internal sealed class ReplayGate
 {
     /// <summary>More than so many and the client is better off with a reload.</summary>
     public const int MaxKept = 1_000;
 
-    private readonly List<(long Seq, ReadOnlyMemory<byte> Frame)> _kept = [];
+    private List<KeptEntry> _kept = [];
 
+    /// <summary>True once more came than is kept. For good: what was dropped is missing.</summary>
     public bool Overflowed { get; private set; }
-
-    /// <summary>In seq order, as they came.</summary>
-    public IReadOnlyList<(long Seq, ReadOnlyMemory<byte> Frame)> Kept => _kept;
 
     public void Keep(long seq, ReadOnlyMemory<byte> frame)
     {
         if (_kept.Count == MaxKept)
             Overflowed = true;
-        else
-            _kept.Add((seq, frame));
+        if (!Overflowed)
+            _kept.Add(new KeptEntry(seq, frame));
+    }
+
+    /// <summary>Those after a seq; the gate forgets all it has kept. None from a gate that overflowed.</summary>
+    public List<KeptEntry> Take(long through)
+    {
+        var kept = _kept;
+        _kept = [];
+        if (Overflowed)
+            return [];
+        kept.RemoveAll(entry => entry.Seq <= through);
+        return kept;
     }
 }

@@ -6,16 +6,16 @@ namespace ChatPlatform.Relay.Resume;
 
 /// <summary>
 /// <c>hello.resume</c>: replays from the room log what a client missed, in order, without a hole or a double against live delivery. The order of steps is the whole trick:
-/// the socket keeps live entries back first, then the log is read, so that an entry is in the log page, among those kept back, or both, and never in neither.
+/// the socket keeps live entries back first, then the log's end is asked, so that an entry is in the log up to there, among those kept back, or both, and never in neither.
+/// Who may read which room, and where its log ends, is asked for every client; the log itself is read once for all of them (<see cref="RoomTails"/>).
 /// </summary>
-internal sealed partial class RoomReplay(ChatCalls calls, TimeProvider time, ILogger<RoomReplay> logger)
+internal sealed partial class RoomReplay(ChatCalls calls, RoomTails tails, TimeProvider time, ILogger<RoomReplay> logger)
 {
     /// <summary>With more missing a client reloads over REST (contracts §4).</summary>
     public const int MaxMissing = 1_000;
 
-    private const int PageSize = 500;
     private const int Tries = 5;
-    private const int RoomsAtOnce = 8;
+    private const int RoomsAtOnce = 4;
 
     /// <summary>Closes the rooms' gates. Must happen before the socket gets live entries.</summary>
     public static void Prepare(ChatSocket socket, IReadOnlyDictionary<string, long> resume)
@@ -24,66 +24,100 @@ internal sealed partial class RoomReplay(ChatCalls calls, TimeProvider time, ILo
             socket.CloseGate(roomId);
     }
 
-    /// <summary>Replays every room, several at once; ends when all gates are open. Ends early when <paramref name="stop"/> says that the connection did.</summary>
-    public Task RunAsync(ChatSocket socket, IReadOnlyDictionary<string, long> resume, CancellationToken stop) =>
-        Parallel.ForEachAsync(
-            resume,
-            new ParallelOptions { MaxDegreeOfParallelism = RoomsAtOnce, CancellationToken = stop },
-            async (room, cancel) => await ReplayAsync(socket, room.Key, room.Value, cancel));
-
-    private async Task ReplayAsync(ChatSocket socket, string roomId, long after, CancellationToken stop)
+    /// <summary>Replays every room; ends when all gates are open, early when <paramref name="stop"/> says that the connection did.</summary>
+    public async Task RunAsync(ChatSocket socket, IReadOnlyDictionary<string, long> resume, CancellationToken stop)
     {
-        var start = after;
+        foreach (var rooms in resume.Chunk(ChatCalls.MaxPositions))
+        {
+            var ends = await TryAsync(rooms[0].Key, () => calls.GetPositionsAsync(socket.Token, rooms.Select(room => room.Key), stop), stop);
+            await Parallel.ForEachAsync(
+                rooms,
+                new ParallelOptions { MaxDegreeOfParallelism = RoomsAtOnce, CancellationToken = stop },
+                async (room, cancel) => await ReplayAsync(socket, room.Key, room.Value, ends, cancel));
+        }
+    }
+
+    private async Task ReplayAsync(ChatSocket socket, string roomId, long after, IReadOnlyDictionary<string, long>? ends, CancellationToken stop)
+    {
+        if (ends is null)
+        {
+            await OpenAsync(socket, roomId, after, ServerFrames.Reset(roomId), stop);
+        }
+        else if (!ends.TryGetValue(roomId, out var last))
+        {
+            await OpenAsync(socket, roomId, 0, ServerFrames.Error(roomId, "room_not_found", "There is no such room among yours."), stop);
+        }
+        else if (after < 0 || after > last || last - after > MaxMissing)
+        {
+            // A client that has more than there is has something else, and is better off with a reload as well.
+            await OpenAsync(socket, roomId, last, ServerFrames.Reset(roomId), stop);
+        }
+        else
+        {
+            if (!await ReplayAsync(socket, roomId, after, last, stop))
+                await OpenAsync(socket, roomId, last, ServerFrames.Reset(roomId), stop);
+            else
+                await OpenAsync(socket, roomId, last, lastFrame: null, stop);
+        }
+    }
+
+    /// <summary>Queues the entries after one seq up to another; false when they cannot be had.</summary>
+    private async Task<bool> ReplayAsync(ChatSocket socket, string roomId, long after, long last, CancellationToken stop)
+    {
+        if (after == last)
+            return true;
+        if (await TryAsync(roomId, () => tails.ReadAsync(roomId, after, last, socket.UserId, socket.Token, stop), stop) is not { } frames)
+            return false;
+        foreach (var frame in frames)
+        {
+            if (!await socket.EnqueueInTurnAsync(frame, stop))
+                return true;
+        }
+
+        return true;
+    }
+
+    /// <summary>Opens the room's gate behind a last frame, which is <c>resumed</c> when none is given. What was kept back and cannot simply follow is replayed first.</summary>
+    private async Task OpenAsync(ChatSocket socket, string roomId, long through, ReadOnlyMemory<byte>? lastFrame, CancellationToken stop)
+    {
+        while (!socket.TryOpenGate(roomId, through, lastFrame ?? ServerFrames.Resumed(roomId, through), out var kept))
+        {
+            var last = kept[^1].Seq;
+            if (last == through + kept.Count || lastFrame is not null)
+            {
+                foreach (var entry in kept)
+                    await socket.EnqueueInTurnAsync(entry.Frame, stop);
+            }
+            else if (!await ReplayAsync(socket, roomId, through, last, stop))
+            {
+                lastFrame = ServerFrames.Reset(roomId);
+            }
+
+            through = last;
+        }
+    }
+
+    /// <summary>Tries a call of the API a few times; null when it gives no answer.</summary>
+    private async Task<T?> TryAsync<T>(string roomId, Func<Task<T>> call, CancellationToken stop)
+        where T : class
+    {
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                while (true)
-                {
-                    var page = await calls.GetLogAsync(socket.Token, roomId, after, PageSize, stop);
-                    if (page.LastSeq - start > MaxMissing || after < 0)
-                    {
-                        Reset(socket, roomId, page.LastSeq);
-                        return;
-                    }
-
-                    foreach (var entry in page.Items)
-                    {
-                        if (!socket.Enqueue(ServerFrames.Entry(entry.Json.Span)))
-                            return;
-                        after = entry.Seq;
-                    }
-
-                    if (page.Items.Count == PageSize)
-                        continue;
-                    if (!socket.OpenGate(roomId, after, ServerFrames.Resumed(roomId, after)))
-                        socket.Enqueue(ServerFrames.Reset(roomId));
-                    return;
-                }
-            }
-            catch (RpcException refused) when (ChatCalls.CodeOf(refused) is { } code && refused.StatusCode is not StatusCode.Unavailable)
-            {
-                socket.OpenGate(roomId, 0, ServerFrames.Error(roomId, code, refused.Status.Detail));
-                return;
+                return await call();
             }
             catch (RpcException error) when (!stop.IsCancellationRequested)
             {
                 if (attempt == Tries)
                 {
                     Log.ReplayFailed(logger, roomId, error.Status.Detail);
-                    Reset(socket, roomId, after);
-                    return;
+                    return null;
                 }
 
-                await Task.Delay(TimeSpan.FromMilliseconds(100 << attempt), time, stop);
+                await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(50, 100 << attempt)), time, stop);
             }
         }
-    }
-
-    private static void Reset(ChatSocket socket, string roomId, long through)
-    {
-        if (!socket.OpenGate(roomId, through, ServerFrames.Reset(roomId)))
-            socket.Enqueue(ServerFrames.Reset(roomId));
     }
 
     private static partial class Log

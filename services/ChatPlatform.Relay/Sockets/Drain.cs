@@ -6,13 +6,17 @@ namespace ChatPlatform.Relay.Sockets;
 
 /// <summary>
 /// Leaving in order, when the host begins to stop: no new sockets, the lease given back so that no server addresses this node, then every client told to reconnect elsewhere
-/// (each after a random wait of its own, so that they do not all come at once) and closed with 1001 once its last answer is out.
+/// (each after a random wait of its own, so that they do not all come at once) and closed with 1001 once its last answer is out. Last, the API servers' streams end.
 /// </summary>
-internal sealed class Drain : IHostedService
+internal sealed class Drain : IHostedService, IDisposable
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(5);
+
+    // Answers, then closing handshakes, within the host's shutdown timeout.
+    private static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(12);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
 
+    private readonly CancellationTokenSource _done = new();
     private readonly SessionRegistry _registry;
     private readonly SessionDirectory _directory;
     private readonly RelayOptions _options;
@@ -31,27 +35,44 @@ internal sealed class Drain : IHostedService
 
     public bool IsDraining => _lifetime.ApplicationStopping.IsCancellationRequested;
 
+    /// <summary>Cancelled when all sockets are closed, or the time for it has passed.</summary>
+    public CancellationToken Done => _done.Token;
+
     public Task StartAsync(CancellationToken cancellationToken)
     {
         // Not in StopAsync: the web server stops before it, and waits for the very connections that are to be closed here.
-        _lifetime.ApplicationStopping.Register(() => _draining = Task.Run(DrainAsync));
+        _lifetime.ApplicationStopping.Register(() => _draining = Task.Run(DrainAsync, CancellationToken.None));
         return Task.CompletedTask;
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => _draining.WaitAsync(cancellationToken);
 
+    public void Dispose() => _done.Dispose();
+
     private async Task DrainAsync()
     {
-        await _directory.DropLeaseAsync();
-        await Task.WhenAll(_registry.All.Select(DrainAsync));
-    }
+        try
+        {
+            await _directory.DropLeaseAsync();
+            var started = _time.GetTimestamp();
+            HashSet<ChatSocket> told = [];
+            // Asked anew each time: a handshake that was under way may still bring a socket.
+            while (_registry.All.ToList() is { Count: > 0 } sockets && _time.GetElapsedTime(started) < LeaveTimeout)
+            {
+                foreach (var socket in sockets)
+                {
+                    if (told.Add(socket))
+                        socket.Enqueue(ServerFrames.Draining(TimeSpan.FromSeconds(Random.Shared.NextDouble() * _options.DrainSpreadSeconds)));
+                    if (!socket.IsBusy || _time.GetElapsedTime(started) > AnswerTimeout)
+                        socket.Close(CloseCodes.Draining);
+                }
 
-    private async Task DrainAsync(ChatSocket socket)
-    {
-        socket.Enqueue(ServerFrames.Draining(TimeSpan.FromSeconds(Random.Shared.NextDouble() * _options.DrainSpreadSeconds)));
-        var started = _time.GetTimestamp();
-        while (socket.IsBusy && _time.GetElapsedTime(started) < AnswerTimeout)
-            await Task.Delay(Poll, _time);
-        socket.Close(CloseCodes.Draining);
+                await Task.Delay(Poll, _time);
+            }
+        }
+        finally
+        {
+            await _done.CancelAsync();
+        }
     }
 }

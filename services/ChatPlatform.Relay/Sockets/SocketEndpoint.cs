@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics;
 using System.Net.WebSockets;
 using ChatPlatform.Contracts.Frames;
@@ -6,7 +5,7 @@ using ChatPlatform.Relay.Resume;
 using ChatPlatform.Relay.Sessions;
 using ChatPlatform.ServiceDefaults.Authentication;
 using Grpc.Core;
-using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 
 namespace ChatPlatform.Relay.Sockets;
@@ -17,6 +16,7 @@ internal sealed partial class SocketEndpoint(
     SessionDirectory directory,
     RoomReplay replay,
     ChatCalls calls,
+    AccessTokens tokens,
     Drain drain,
     IOptions<RelayOptions> options,
     TimeProvider time,
@@ -46,53 +46,70 @@ internal sealed partial class SocketEndpoint(
             return;
         }
 
-        // A browser sees no HTTP status of a failed handshake, but it does see a close code: the socket is opened to say no.
-        var caller = await http.AuthenticateAsync(ChatAuthentication.Scheme);
-        var refusedFrom = await http.TokenRefusedFromAsync();
-        using var webSocket = await http.WebSockets.AcceptWebSocketAsync(new WebSocketAcceptContext
+        // What this method keeps lives as long as the connection: no more than the socket.
+        if (await AcceptAsync(http) is { } socket)
+            await ServeAsync(socket);
+    }
+
+    /// <summary>Opens the socket, also to say no: a browser sees no HTTP status of a failed handshake, but it does see a close code.</summary>
+    private async Task<ChatSocket?> AcceptAsync(HttpContext http)
+    {
+        var caller = http.CallerToken() is { } text && await tokens.ValidateAsync(text) is { } token && !token.Identity.HasClaim(AccessTokens.ScopeClaim, AccessTokens.ServiceScope)
+            ? (UserId: token.Identity.Name!, Text: text, token.RefusedFrom)
+            : default;
+        var webSocket = await http.WebSockets.AcceptWebSocketAsync(new WebSocketAcceptContext
         {
             SubProtocol = http.WebSockets.WebSocketRequestedProtocols.Contains(Subprotocol) ? Subprotocol : null,
             // Clients ping by themselves.
             KeepAliveInterval = TimeSpan.Zero,
         });
-        if (!caller.Succeeded || caller.Principal.HasClaim(AccessTokens.ScopeClaim, AccessTokens.ServiceScope))
+        if (caller.Text is null)
         {
             await CloseAsync(webSocket, CloseCodes.Unauthenticated);
-            return;
+            return null;
         }
 
         // The request's span would be as long as the connection; each frame begins a trace of its own.
         Activity.Current = null;
-        var socket = new ChatSocket(webSocket, caller.Principal.Identity!.Name!, http.CallerToken()!, refusedFrom, _options.SocketQueueLength, time);
-        if (!registry.TryAdd(socket, _options.ConnectionsPerUser))
-        {
-            await CloseAsync(webSocket, CloseCodes.TooMany);
-            return;
-        }
+        Forget(http);
+        var socket = new ChatSocket(webSocket, caller.UserId, caller.Text, caller.RefusedFrom, _options.SocketQueueLength, _options.FramesPerSecond, time);
+        if (registry.TryAdd(socket, _options.ConnectionsPerUser))
+            return socket;
+        await CloseAsync(webSocket, CloseCodes.TooMany);
+        return null;
+    }
 
+    /// <summary>Drops what nobody asks the request for again and would stay as long as the connection.</summary>
+    private static void Forget(HttpContext http)
+    {
+        // One by one: cleared at once, the server would keep the values for the next request of the connection, which never comes.
+        foreach (var name in http.Request.Headers.Keys.ToList())
+            http.Request.Headers[name] = default;
+        http.Request.QueryString = default;
+        http.Features.Set<IHttpWebSocketFeature>(null);
+        http.SetEndpoint(null);
+    }
+
+    private async Task ServeAsync(ChatSocket socket)
+    {
         RelayTelemetry.Sockets.Add(1);
-        var writing = socket.WriteAsync();
-        var replaying = Task.CompletedTask;
-        using var ended = new CancellationTokenSource();
+        var replaying = Replaying.None;
         try
         {
             if (!await directory.TryJoinAsync(socket))
                 socket.Close(CloseCodes.TooMany);
             else if (await ReadHelloAsync(socket) is { } resume)
-            {
-                replaying = replay.RunAsync(socket, resume, ended.Token);
-                await ReadFramesAsync(socket);
-            }
+                replaying = Begin(socket, resume);
+            await ReadFramesAsync(socket);
         }
         finally
         {
             socket.Close(CloseCodes.Normal);
             registry.Remove(socket);
-            await ended.CancelAsync();
             await directory.LeaveAsync(socket);
-            await writing;
-            await socket.AwaitCloseAsync();
-            await EndOfReplayAsync(replaying);
+            await socket.EndAsync();
+            await EndAsync(replaying);
+            socket.Dispose();
             RelayTelemetry.Sockets.Add(-1);
         }
     }
@@ -100,10 +117,11 @@ internal sealed partial class SocketEndpoint(
     /// <summary>The first frame: what to resume, or null when it is no hello (and the socket closed).</summary>
     private async Task<IReadOnlyDictionary<string, long>?> ReadHelloAsync(ChatSocket socket)
     {
-        var buffer = new ArrayBufferWriter<byte>(1_024);
-        if (!await socket.ReadAsync(buffer))
+        socket.AwaitHello();
+        using var frame = await socket.ReadAsync();
+        if (frame is null || socket.CloseCode != 0)
             return null;
-        if (ClientFrame.Parse(buffer.WrittenSpan) is not { Type: "hello" } hello || hello.Resume is { Count: > MaxResumeRooms })
+        if (ClientFrame.Parse(frame.Bytes) is not { Type: "hello" } hello || hello.Resume is { Count: > MaxResumeRooms })
         {
             socket.Close(CloseCodes.Silent);
             return null;
@@ -117,21 +135,38 @@ internal sealed partial class SocketEndpoint(
         return resume;
     }
 
+    private Replaying Begin(ChatSocket socket, IReadOnlyDictionary<string, long> resume)
+    {
+        if (resume.Count == 0)
+            return Replaying.None;
+        var stop = new CancellationTokenSource();
+        return new Replaying(replay.RunAsync(socket, resume, stop.Token), stop);
+    }
+
+    /// <summary>Works the client's frames off one by one until the client closes or vanishes. Once the server closes they are read and passed over, so that the client gets to its close frame.</summary>
     private async Task ReadFramesAsync(ChatSocket socket)
     {
-        var budget = new FrameBudget(_options.FramesPerSecond, time);
-        var buffer = new ArrayBufferWriter<byte>(1_024);
-        while (socket.CloseCode == 0 && await socket.ReadAsync(buffer))
+        while (true)
         {
-            if (!budget.TryTake())
+            ClientFrame? frame;
+            using (var bytes = await socket.ReadAsync())
             {
-                socket.Close(CloseCodes.TooMany);
-                return;
+                if (bytes is null)
+                    return;
+                if (socket.CloseCode != 0)
+                    continue;
+                if (!socket.TryTakeFromBudget())
+                {
+                    socket.Close(CloseCodes.TooMany);
+                    continue;
+                }
+
+                frame = ClientFrame.Parse(bytes.Bytes);
             }
 
             // One at a time: a client's sends are stored in the order it sent them, and one that floods waits for its own answers.
             socket.IsBusy = true;
-            await HandleAsync(socket, ClientFrame.Parse(buffer.WrittenSpan));
+            await HandleAsync(socket, frame);
             socket.IsBusy = false;
         }
     }
@@ -186,11 +221,14 @@ internal sealed partial class SocketEndpoint(
         }
     }
 
-    private async Task EndOfReplayAsync(Task replaying)
+    private async Task EndAsync(Replaying replaying)
     {
+        using var stop = replaying.Stop;
+        if (stop is not null)
+            await stop.CancelAsync();
         try
         {
-            await replaying;
+            await replaying.Task;
         }
         catch (Exception error) when (error is OperationCanceledException or RpcException)
         {
@@ -200,6 +238,7 @@ internal sealed partial class SocketEndpoint(
 
     private static async Task CloseAsync(WebSocket webSocket, int code)
     {
+        using var socket = webSocket;
         RelayTelemetry.Closed.Add(1, new KeyValuePair<string, object?>("code", code));
         using var limit = new CancellationTokenSource(RefusalTimeout);
         try
@@ -217,6 +256,12 @@ internal sealed partial class SocketEndpoint(
         http.Response.StatusCode = status;
         http.Response.ContentType = "application/problem+json";
         return http.Response.WriteAsync($$"""{"title":"{{title}}","status":{{status}},"code":"{{code}}"}""");
+    }
+
+    /// <summary>A connection's replay, and what ends it early.</summary>
+    private readonly record struct Replaying(Task Task, CancellationTokenSource? Stop)
+    {
+        public static Replaying None => new(Task.CompletedTask, null);
     }
 
     private static partial class Log

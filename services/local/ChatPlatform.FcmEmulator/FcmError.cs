@@ -24,6 +24,8 @@ internal sealed record FcmError(int Code, string Status, string? ErrorCode, stri
 
     public static FcmError Unregistered { get; } = new(404, "NOT_FOUND", "UNREGISTERED", "Requested entity was not found.");
 
+    public static FcmError SenderIdMismatch { get; } = new(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH", "SenderId mismatch");
+
     public static FcmError QuotaExceeded(TimeSpan retryAfter) => new(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", "Resource has been exhausted (e.g. check quota).", null, retryAfter);
 
     public static FcmError Unavailable(TimeSpan? retryAfter) => new(503, "UNAVAILABLE", "UNAVAILABLE", "The service is currently unavailable.", null, retryAfter);

@@ -16,6 +16,12 @@ internal static class MessageRules
         ["message.notification"] = ["title", "body", "image"],
         ["message.android"] =
             ["collapse_key", "priority", "ttl", "restricted_package_name", "data", "notification", "fcm_options", "direct_boot_ok", "bandwidth_constrained_ok", "restricted_satellite_ok"],
+        ["message.android.notification"] =
+        [
+            "title", "body", "icon", "color", "sound", "tag", "click_action", "body_loc_key", "body_loc_args", "title_loc_key", "title_loc_args", "channel_id", "ticker", "sticky", "event_time",
+            "local_only", "notification_priority", "default_sound", "default_vibrate_timings", "default_light_settings", "vibrate_timings", "visibility", "notification_count", "light_settings",
+            "image", "bypass_proxy_notification", "proxy",
+        ],
         ["message.apns"] = ["headers", "payload", "fcm_options", "live_activity_token"],
         ["message.webpush"] = ["headers", "data", "notification", "fcm_options"],
     };
@@ -50,6 +56,14 @@ internal static class MessageRules
             return (null, false, dataError);
         if (message.TryGetProperty("android", out var android) && CheckAndroid(android) is { } androidError)
             return (null, false, androidError);
+        if (message.TryGetProperty("apns", out var apns) && apns.ValueKind == JsonValueKind.Object)
+        {
+            if (apns.TryGetProperty("headers", out var headers) && CheckTexts(headers, "message.apns.headers") is { } headersError)
+                return (null, false, headersError);
+            if (apns.TryGetProperty("payload", out var aps) && CheckKind(aps, "message.apns.payload") is { } apsError)
+                return (null, false, apsError);
+        }
+
         foreach (var platform in (string[])["apns", "webpush"])
         {
             if (message.TryGetProperty(platform, out var settings) && (CheckKind(settings, "message." + platform) ?? Unknown(settings, "message." + platform)) is { } error)
@@ -71,6 +85,15 @@ internal static class MessageRules
         if (android.TryGetProperty("ttl", out var ttl) && !(ttl.ValueKind == JsonValueKind.String && ttl.GetString() is { } text && text.EndsWith('s')
             && double.TryParse(text[..^1], System.Globalization.NumberStyles.AllowDecimalPoint, System.Globalization.CultureInfo.InvariantCulture, out var seconds) && seconds is >= 0 and <= 2_419_200))
             return FcmError.Invalid("Invalid value at 'message.android.ttl': a duration from 0s to 2419200s.", "message.android.ttl");
+        if (android.TryGetProperty("notification", out var notification))
+        {
+            const string Path = "message.android.notification";
+            if ((CheckKind(notification, Path) ?? Unknown(notification, Path)) is { } inNotification)
+                return inNotification;
+            if (notification.TryGetProperty("notification_count", out var count) && !(count.ValueKind == JsonValueKind.Number && count.TryGetInt32(out var number) && number >= 0))
+                return FcmError.Invalid($"Invalid value at '{Path}.notification_count' (TYPE_INT32), {count.GetRawText()}", Path + ".notification_count");
+        }
+
         return android.TryGetProperty("data", out var data) ? CheckData(data, "message.android.data") : null;
     }
 
@@ -89,9 +112,12 @@ internal static class MessageRules
         return null;
     }
 
-    private static FcmError? CheckObject(JsonElement value, string path)
+    /// <summary>A message whose fields are all known, and strings.</summary>
+    private static FcmError? CheckObject(JsonElement value, string path) => CheckKind(value, path) ?? Unknown(value, path) ?? CheckTexts(value, path);
+
+    private static FcmError? CheckTexts(JsonElement value, string path)
     {
-        if ((CheckKind(value, path) ?? Unknown(value, path)) is { } error)
+        if (CheckKind(value, path) is { } error)
             return error;
         foreach (var pair in value.EnumerateObject())
         {

@@ -44,6 +44,7 @@ internal static class ForwarderHost
         var listeners = pipeline.Inputs.Select(Listen).ToList();
         var spool = OpenSpool(pipeline);
         services.AddSingleton(_ => spool);
+        services.AddSingleton(pipeline.Filters);
         services.AddSingleton<IReadOnlyList<OutputPump>>(provider => [.. pipeline.Outputs.Select(settings =>
         {
             var pump = ActivatorUtilities.CreateInstance<OutputPump>(provider, CreateOutput(settings, provider), settings, spool.OpenCursor(settings.Alias), pipeline.Service);
@@ -113,7 +114,9 @@ internal static class ForwarderHost
     {
         KafkaOutputSettings kafka => new KafkaOutput(kafka, provider.GetRequiredService<ILogger<KafkaOutput>>()),
         FileOutputSettings file => new FileOutput(file),
-        StdoutOutputSettings => new StdoutOutput(),
+        S3OutputSettings s3 => new S3Output(s3),
+        FirehoseOutputSettings firehose => new FirehoseOutput(firehose),
+        StdoutOutputSettings stdout => new StdoutOutput(stdout),
         NullOutputSettings => new NullOutput(),
         _ => throw new InvalidOperationException($"No output for {settings.GetType().Name}."),
     };

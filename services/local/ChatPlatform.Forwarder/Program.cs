@@ -1,5 +1,6 @@
 using ChatPlatform.Forwarder;
 using ChatPlatform.Forwarder.Configuration;
+using ChatPlatform.Forwarder.Delivery;
 using ChatPlatform.ServiceDefaults;
 using Microsoft.AspNetCore.Connections;
 
@@ -15,6 +16,7 @@ try
 
     var app = builder.Build();
     app.MapDefaultEndpoints();
+    app.MapFluentBitEndpoints();
     await app.RunAsync();
     return 0;
 }

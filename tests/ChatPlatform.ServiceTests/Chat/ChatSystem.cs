@@ -13,12 +13,16 @@ namespace ChatPlatform.ServiceTests.Chat;
 /// <summary>Two API servers and two relays as processes, over LocalAws and a Redis Cluster. Shared by the tests of a collection; they use rooms and users of their own.</summary>
 public sealed class ChatSystem : IAsyncLifetime
 {
-    private static readonly Dictionary<string, string?> Aws = new() { ["AWS_REGION"] = "ap-northeast-2", ["AWS_ACCESS_KEY_ID"] = "local", ["AWS_SECRET_ACCESS_KEY"] = "local" };
+    private static readonly Dictionary<string, string?> AwsAccount = new() { ["AWS_REGION"] = "ap-northeast-2", ["AWS_ACCESS_KEY_ID"] = "local", ["AWS_SECRET_ACCESS_KEY"] = "local" };
+
+    /// <summary>For starts among other tests' load.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private readonly List<ServiceProcess> _processes = [];
     private readonly string _spool = Directory.CreateTempSubdirectory("chat-spool-").FullName;
     private readonly HttpClient _http = new();
     private readonly string _signingKey = Convert.ToBase64String(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32));
     private Dictionary<string, string?> _shared = [];
+    private readonly Uri[] _relayGrpc = new Uri[2];
     private int _users;
 
     /// <summary>Everything in the API servers' event spools, as text; nobody takes events from them here.</summary>
@@ -43,7 +47,22 @@ public sealed class ChatSystem : IAsyncLifetime
     /// <summary>Where the API servers send events; by default nobody is there.</summary>
     internal int EventsPort { get; init; } = ServiceProcess.FreePort();
 
+    /// <summary>How long the relays wait for a hello.</summary>
+    internal int HelloSeconds { get; init; } = 2;
+
+    /// <summary>True to count what the API servers ask the tables.</summary>
+    internal bool CountsTableCalls { get; init; }
+
+    /// <summary>Null unless they are counted.</summary>
+    internal TableCallCounter? TableCalls { get; private set; }
+
+    /// <summary>What the access tokens are signed with, in base64.</summary>
+    public string SigningKey => _signingKey;
+
     public RedisCluster Redis { get; private set; } = null!;
+
+    /// <summary>The AWS edge.</summary>
+    public Uri Aws { get; private set; } = null!;
 
     public Uri[] Apis { get; } = new Uri[2];
 
@@ -59,9 +78,10 @@ public sealed class ChatSystem : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        var aws = $"http://127.0.0.1:{ServiceProcess.FreePort()}";
+        Aws = Loopback();
+        var aws = Aws.GetLeftPart(UriPartial.Authority);
         var redis = RedisCluster.StartAsync();
-        var local = Start("services/local/ChatPlatform.LocalAws", new(Aws) { ["ASPNETCORE_URLS"] = aws });
+        var local = Start("services/local/ChatPlatform.LocalAws", new(AwsAccount) { ["ASPNETCORE_URLS"] = aws });
         _processes.Add(local);
         Dynamo = new AmazonDynamoDBClient(new BasicAWSCredentials("local", "local"), new AmazonDynamoDBConfig { ServiceURL = aws, AuthenticationRegion = "ap-northeast-2" });
         await local.WaitForHealthAsync(aws + "/health");
@@ -70,8 +90,13 @@ public sealed class ChatSystem : IAsyncLifetime
         using (var s3 = new AmazonS3Client(new BasicAWSCredentials("local", "local"), new AmazonS3Config { ServiceURL = aws, ForcePathStyle = true, AuthenticationRegion = "ap-northeast-2" }))
             await s3.PutBucketAsync("chat-attachments");
         Redis = await redis;
+        if (CountsTableCalls)
+        {
+            TableCalls = await TableCallCounter.StartAsync(new Uri(aws));
+            aws = TableCalls.Address.ToString();
+        }
 
-        _shared = new Dictionary<string, string?>(Aws)
+        _shared = new Dictionary<string, string?>(AwsAccount)
         {
             ["AWS_ENDPOINT_URL"] = aws,
             ["ConnectionStrings__redis"] = Redis.ConnectionString,
@@ -87,19 +112,33 @@ public sealed class ChatSystem : IAsyncLifetime
         List<Task> started = [];
         for (var i = 0; i < 2; i++)
         {
-            _processes.Add(ApiProcesses[i] = StartApi(out Apis[i], out ApiGrpc[i]));
-            started.Add(ApiProcesses[i].WaitForHealthAsync(Apis[i] + "health"));
+            (Apis[i], ApiGrpc[i]) = (Loopback(), Loopback());
+            started.Add(StartApiAsync(i));
         }
 
         for (var i = 0; i < RelayCount; i++)
         {
-            RelayProcesses[i] = StartRelay(i, out var url);
-            Relays[i] = url;
-            _processes.Add(RelayProcesses[i]);
-            started.Add(RelayProcesses[i].WaitForHealthAsync(url + "health"));
+            (Relays[i], _relayGrpc[i]) = (Loopback(), Loopback());
+            started.Add(StartRelayAsync(i));
         }
 
         await Task.WhenAll(started);
+    }
+
+    /// <summary>Starts an API server at its addresses, again after it was killed.</summary>
+    public Task StartApiAsync(int index)
+    {
+        ApiProcesses[index] = StartApi(Apis[index], ApiGrpc[index]);
+        _processes.Add(ApiProcesses[index]);
+        return ApiProcesses[index].WaitForHealthAsync(Apis[index] + "health", Patience);
+    }
+
+    /// <summary>Starts a relay at its addresses, again after it was killed.</summary>
+    public Task StartRelayAsync(int index)
+    {
+        RelayProcesses[index] = StartRelay(index, Relays[index], _relayGrpc[index]);
+        _processes.Add(RelayProcesses[index]);
+        return RelayProcesses[index].WaitForHealthAsync(Relays[index] + "health", Patience);
     }
 
     /// <summary>Waits until each API server knows the other, so that both name the same owner of a room.</summary>
@@ -114,6 +153,11 @@ public sealed class ChatSystem : IAsyncLifetime
     public ServiceProcess StartApi(out Uri url, out Uri grpc, params (string Key, string? Value)[] settings)
     {
         (url, grpc) = (Loopback(), Loopback());
+        return StartApi(url, grpc, settings);
+    }
+
+    private ServiceProcess StartApi(Uri url, Uri grpc, params (string Key, string? Value)[] settings)
+    {
         var environment = new Dictionary<string, string?>(_shared) { ["ASPNETCORE_URLS"] = url.ToString(), ["GRPC_PORT"] = grpc.Port.ToString() };
         foreach (var (key, value) in settings)
             environment[key] = value;
@@ -124,12 +168,17 @@ public sealed class ChatSystem : IAsyncLifetime
     public ServiceProcess StartRelay(int index, out Uri url, params (string Key, string Value)[] settings)
     {
         url = Loopback();
+        return StartRelay(index, url, Loopback(), settings);
+    }
+
+    private ServiceProcess StartRelay(int index, Uri url, Uri grpc, params (string Key, string Value)[] settings)
+    {
         var environment = new Dictionary<string, string?>(_shared)
         {
             ["ASPNETCORE_URLS"] = url.ToString(),
-            ["GRPC_PORT"] = ServiceProcess.FreePort().ToString(),
+            ["GRPC_PORT"] = grpc.Port.ToString(),
             ["Api__GrpcAddress"] = ApiGrpc[index % 2].ToString(),
-            ["Relay__HelloSeconds"] = "2",
+            ["Relay__HelloSeconds"] = HelloSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture),
         };
         foreach (var (key, value) in settings)
             environment[key] = value;
@@ -146,12 +195,21 @@ public sealed class ChatSystem : IAsyncLifetime
         return new ChatUser(this, id, token);
     }
 
+    /// <summary>A user that no other test has, with a token made by hand; asks no server.</summary>
+    public ChatUser NewLocalUser(TimeSpan? tokenLifetime = null)
+    {
+        var id = $"local-{Interlocked.Increment(ref _users)}";
+        return new ChatUser(this, id, SignedToken.Create(_signingKey, id, tokenLifetime));
+    }
+
     public async Task DisposeAsync()
     {
         foreach (var process in Enumerable.Reverse(_processes))
             await process.DisposeAsync();
         if (Redis is not null)
             await Redis.DisposeAsync();
+        if (TableCalls is not null)
+            await TableCalls.DisposeAsync();
         Dynamo?.Dispose();
         _http.Dispose();
         Directory.Delete(_spool, recursive: true);

@@ -105,7 +105,7 @@ public sealed class ChatUser(ChatSystem system, string id, string token, Uri? se
 /// <summary>A client's WebSocket. One test uses it.</summary>
 public sealed class ChatConnection : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private readonly ClientWebSocket _socket = new();
     private readonly byte[] _buffer = new byte[128 * 1024];
 
@@ -136,7 +136,7 @@ public sealed class ChatConnection : IAsyncDisposable
     {
         while (true)
         {
-            var frame = await NextAsync() ?? throw new InvalidOperationException($"closed with {(int?)_socket.CloseStatus} while waiting for {type}");
+            var frame = await NextAsync() ?? throw new WebSocketException($"closed with {(int?)_socket.CloseStatus} while waiting for {type}");
             if (frame.GetProperty("type").GetString() == type)
                 return frame;
         }
@@ -182,7 +182,7 @@ public sealed class ChatConnection : IAsyncDisposable
     /// <summary>Reads on until the server closes, and gives the code.</summary>
     public async Task<int> CloseCodeAsync()
     {
-        while (await NextAsync() is not null)
+        while (_socket.CloseStatus is null && await NextAsync() is not null)
             continue;
         var code = (int)_socket.CloseStatus!.Value;
         await _socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, CancellationToken.None);

@@ -6,15 +6,19 @@ namespace ChatPlatform.ServiceTests.Events;
 /// <summary>The agent, the cluster and their ports, started and stopped by a test, in a folder that goes with it.</summary>
 internal sealed class EventServices : IAsyncDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("chat-events-").FullName;
+    private const string ForwarderFolder = "services/local/ChatPlatform.Forwarder";
     private readonly int _kafkaHealth = ServiceProcess.FreePort();
     private readonly int _forwarderHealth = ServiceProcess.FreePort();
+
+    public string Folder { get; } = Directory.CreateTempSubdirectory("chat-events-").FullName;
 
     public int KafkaPort { get; } = ServiceProcess.FreePort();
 
     public int ForwardPort { get; } = ServiceProcess.FreePort();
 
-    public string StoragePath => Path.Combine(_folder, "storage");
+    public string StoragePath => Path.Combine(Folder, "storage");
+
+    public string ForwarderUrl => $"http://127.0.0.1:{_forwarderHealth}";
 
     public string ForwarderHealthUrl => $"http://127.0.0.1:{_forwarderHealth}/health";
 
@@ -33,24 +37,38 @@ internal sealed class EventServices : IAsyncDisposable
         await Kafka.WaitForHealthAsync($"http://127.0.0.1:{_kafkaHealth}/health");
     }
 
-    public async Task StartForwarderAsync(double stallSeconds = 60)
+    /// <param name="stallSeconds">How long a record may wait before the health turns red.</param>
+    /// <param name="configuration">The pipeline; by default the repo's own fluent-bit.yaml.</param>
+    /// <param name="storageMegabytes">With a number, the storage path lies on a disk of its own of this size.</param>
+    public async Task StartForwarderAsync(double stallSeconds = 60, string? configuration = null, int? storageMegabytes = null)
     {
-        Forwarder = ServiceProcess.StartService(
-            "services/local/ChatPlatform.Forwarder",
-            new Dictionary<string, string?>
-            {
-                ["FLUENT_LISTEN"] = "127.0.0.1",
-                ["FLUENT_PORT"] = $"{ForwardPort}",
-                ["KAFKA_BROKERS"] = Bootstrap,
-                ["STORAGE_PATH"] = StoragePath,
-                ["HEALTH_STALL_SECONDS"] = stallSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture),
-                ["ASPNETCORE_URLS"] = $"http://127.0.0.1:{_forwarderHealth}",
-            },
-            "--config", Path.Combine(ServiceProcess.RepositoryRoot, "services/fluent-bit/fluent-bit.yaml"));
+        var environment = new Dictionary<string, string?>
+        {
+            ["FLUENT_LISTEN"] = "127.0.0.1",
+            ["FLUENT_PORT"] = $"{ForwardPort}",
+            ["KAFKA_BROKERS"] = Bootstrap,
+            ["STORAGE_PATH"] = StoragePath,
+            ["HEALTH_STALL_SECONDS"] = stallSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            ["ASPNETCORE_URLS"] = $"http://127.0.0.1:{_forwarderHealth}",
+            ["AWS_ACCESS_KEY_ID"] = "local",
+            ["AWS_SECRET_ACCESS_KEY"] = "local",
+        };
+        var file = Path.Combine(ServiceProcess.RepositoryRoot, "services/fluent-bit/fluent-bit.yaml");
+        if (configuration is not null)
+            await File.WriteAllTextAsync(file = Path.Combine(Folder, "pipeline.yaml"), configuration);
+        Directory.CreateDirectory(StoragePath);
+        Forwarder = storageMegabytes is null
+            ? ServiceProcess.StartService(ForwarderFolder, environment, "--config", file)
+            : ServiceProcess.StartProgram(
+                "ChatPlatform.Forwarder",
+                "unshare",
+                // A mount namespace of its own, so that no right on this machine is needed and nothing has to be unmounted.
+                ["--map-root-user", "--mount", "sh", "-c", $"mount -t tmpfs -o size={storageMegabytes}m tmpfs '{StoragePath}' && exec dotnet '{ServiceProcess.AssemblyOf(ForwarderFolder)}' --config '{file}'"],
+                environment);
         await Forwarder.WaitForHealthAsync($"http://127.0.0.1:{_forwarderHealth}/alive");
     }
 
-    /// <summary>Reads the topic from its beginning until <paramref name="enough"/> holds or 30 s have passed; what was read comes in the order of each partition.</summary>
+    /// <summary>Reads the topic from its beginning until <paramref name="enough"/> holds or 60 s have passed; what was read comes in the order of each partition.</summary>
     public List<(string Key, string Value)> Read(Func<List<(string Key, string Value)>, bool> enough)
     {
         using var consumer = new ConsumerBuilder<string, string>(new ConsumerConfig
@@ -63,7 +81,7 @@ internal sealed class EventServices : IAsyncDisposable
         // Assigned, not subscribed: no group to wait for.
         consumer.Assign(Enumerable.Range(0, 6).Select(p => new TopicPartitionOffset("chat.events", p, Offset.Beginning)));
         var read = new List<(string, string)>();
-        var limit = DateTime.UtcNow.AddSeconds(30);
+        var limit = DateTime.UtcNow.AddSeconds(60);
         while (!enough(read) && DateTime.UtcNow < limit)
         {
             if (consumer.Consume(TimeSpan.FromMilliseconds(100)) is { } result)
@@ -79,6 +97,6 @@ internal sealed class EventServices : IAsyncDisposable
             await Forwarder.DisposeAsync();
         if (Kafka is not null)
             await Kafka.DisposeAsync();
-        Directory.Delete(_folder, recursive: true);
+        Directory.Delete(Folder, recursive: true);
     }
 }

@@ -1,4 +1,7 @@
 using System.Buffers.Binary;
+using System.IO.Compression;
+using Amazon.Runtime;
+using Amazon.S3;
 using ChatPlatform.ServiceTests.Processes;
 
 namespace ChatPlatform.ServiceTests.Events;
@@ -77,36 +80,124 @@ public sealed class ForwarderTests
     }
 
     [Fact]
-    public async Task Malformed_input_closes_its_own_connection_and_harms_nothing_else()
+    public async Task Sixty_malformed_inputs_close_their_own_connections_harm_nothing_else_and_leave_no_memory_behind()
     {
         await using var services = new EventServices();
         await services.StartKafkaAsync();
         await services.StartForwarderAsync();
         using var good = new ForwardClient(services.ForwardPort);
-        var random = new Random(7);
-        var whole = ForwardClient.Message("bad", ("room-1", "{\"n\":-1}"));
-        for (var i = 0; i < 60; i++)
+        await good.SendAsync("first", ("room-1", "{\"n\":0}"));
+        MalformedInputs.All.Count.ShouldBe(60);
+        var before = ResidentMegabytes(services.Forwarder!.Id);
+        for (var round = 0; round < 3; round++)
         {
-            using var bad = new ForwardClient(services.ForwardPort);
-            byte[] bytes = (i % 6) switch
+            foreach (var (name, bytes) in MalformedInputs.All)
             {
-                0 => [0xc1],
-                1 => "GET / HTTP/1.1\r\nHost: x\r\n\r\n"u8.ToArray(),
-                2 => Enumerable.Repeat((byte)0x91, 5_000).ToArray(),
-                3 => [0xdd, 0xff, 0xff, 0xff, 0xff],
-                4 => whole[..random.Next(1, whole.Length)],
-                _ => [0x93, 0x01, .. BitConverter.GetBytes(random.NextInt64())],
-            };
-            await bad.SendRawAsync(bytes);
-            bad.EndSending();
-            (await bad.AckAsync()).ShouldBeNull();
-            if (i % 10 == 0)
-                await good.SendAsync($"g{i}", ("room-1", $"{{\"n\":{i}}}"));
+                using var bad = new ForwardClient(services.ForwardPort);
+                await bad.SendRawAsync(bytes);
+                bad.EndSending();
+                (await bad.AckAsync()).ShouldBeNull(name);
+            }
+
+            await good.SendAsync($"g{round}", ("room-1", $"{{\"n\":{round + 1}}}"));
         }
 
-        await good.SendAsync("last", ("room-1", "{\"n\":60}"));
-        services.Read(r => r.Count >= 7).Select(r => r.Value).ShouldBe(Enumerable.Range(0, 7).Select(i => $"{{\"n\":{i * 10}}}"));
+        services.Read(r => r.Count >= 4).Select(r => r.Value).ShouldBe(Enumerable.Range(0, 4).Select(i => $"{{\"n\":{i}}}"));
+        ResidentMegabytes(services.Forwarder!.Id).ShouldBeLessThan(before + 60);
     }
+
+    [Fact]
+    public async Task One_output_s_outage_holds_up_no_other_and_a_chunk_goes_when_all_have_it()
+    {
+        await using var services = new EventServices();
+        var aws = $"http://127.0.0.1:{ServiceProcess.FreePort()}";
+        await using var edge = ServiceProcess.StartService("services/local/ChatPlatform.LocalAws", new Dictionary<string, string?> { ["ASPNETCORE_URLS"] = aws, ["ASPNETCORE_ENVIRONMENT"] = "Development" });
+        await edge.WaitForHealthAsync(aws + "/health");
+        using var s3 = new AmazonS3Client(new BasicAWSCredentials("local", "local"), new AmazonS3Config { ServiceURL = aws, ForcePathStyle = true, AuthenticationRegion = "us-east-1" });
+        await s3.PutBucketAsync("copies");
+        await services.StartForwarderAsync(configuration: $$"""
+            service:
+              storage.path: ${STORAGE_PATH}
+              scheduler.base: 0.2
+              scheduler.cap: 1
+            pipeline:
+              inputs:
+                - name: forward
+                  listen: ${FLUENT_LISTEN}
+                  port: ${FLUENT_PORT}
+                  storage.type: filesystem
+              filters:
+                - name: grep
+                  match: '*'
+                  exclude: event secret
+              outputs:
+                - name: kafka
+                  match: chat.*
+                  brokers: ${KAFKA_BROKERS}
+                  topics: chat.events
+                  format: raw
+                  raw_log_key: event
+                  message_key_field: key
+                  retry_limit: no_limits
+                - name: s3
+                  match_regex: ^chat\.
+                  bucket: copies
+                  endpoint: {{aws}}
+                  use_put_object: on
+                  upload_timeout: 1
+                  compression: gzip
+                  s3_key_format: /$TAG/%Y/$UUID.gz
+                  log_key: event
+                  retry_limit: no_limits
+                - name: file
+                  match: '*'
+                  path: {{services.Folder}}/lines
+                  file: all.txt
+                  format: plain
+                  retry_limit: no_limits
+                - name: 'null'
+                  match: nothing
+                  retry_limit: no_limits
+            """);
+        using (var client = new ForwardClient(services.ForwardPort))
+        {
+            for (var i = 0; i < 20; i++)
+                await client.SendAsync($"n{i}", ("room-1", $"{{\"n\":{i}}}"), ("room-1", "a secret"));
+        }
+
+        var expected = Enumerable.Range(0, 20).Select(i => $"{{\"n\":{i}}}").ToList();
+        await services.Forwarder!.WaitForAsync(async () => (await ObjectLinesAsync(s3)).Count >= 20, "the objects", TimeSpan.FromSeconds(60));
+        (await ObjectLinesAsync(s3)).ShouldBe(expected);
+        (await File.ReadAllLinesAsync(Path.Combine(services.Folder, "lines/all.txt"))).Length.ShouldBe(20);
+        using var http = new HttpClient();
+        var metrics = await http.GetStringAsync(services.ForwarderUrl + "/api/v1/metrics");
+        metrics.ShouldContain("\"grep.0\":{\"drop_records\":20");
+        metrics.ShouldContain("\"s3.1\":{\"proc_records\":20");
+        (await http.GetStringAsync(services.ForwarderUrl + "/api/v1/health")).ShouldBe("ok\n");
+
+        await services.Forwarder!.KillAsync();
+        await services.StartKafkaAsync();
+        await services.StartForwarderAsync(configuration: await File.ReadAllTextAsync(Path.Combine(services.Folder, "pipeline.yaml")));
+        services.Read(r => r.Count >= 20).Select(r => r.Value).ShouldBe(expected);
+        (await ObjectLinesAsync(s3)).Count.ShouldBe(20);
+    }
+
+    private static async Task<List<string>> ObjectLinesAsync(AmazonS3Client s3)
+    {
+        var lines = new List<string>();
+        foreach (var item in (await s3.ListObjectsV2Async(new() { BucketName = "copies", Prefix = "chat.events/" })).S3Objects ?? [])
+        {
+            using var answer = await s3.GetObjectAsync("copies", item.Key);
+            using var text = new StreamReader(new GZipStream(answer.ResponseStream, CompressionMode.Decompress));
+            while (await text.ReadLineAsync() is { } line)
+                lines.Add(line);
+        }
+
+        return [.. lines.OrderBy(line => int.Parse(line[5..^1]))];
+    }
+
+    private static double ResidentMegabytes(int process) =>
+        long.Parse(File.ReadAllLines($"/proc/{process}/status").Single(line => line.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]) / 1024.0;
 
     [Fact]
     public async Task A_record_that_can_never_be_sent_is_put_aside_and_its_neighbours_arrive()

@@ -92,7 +92,7 @@ public sealed class ServiceProcess : IAsyncDisposable
     public static int FreePort() => FreePorts.Take(1)[0];
 
     /// <summary>Waits until <paramref name="url"/> answers 2xx.</summary>
-    /// <exception cref="InvalidOperationException">The process ended first, or <paramref name="timeout"/> (30 s by default) passed; the message holds its output.</exception>
+    /// <exception cref="InvalidOperationException">The process ended first, or <paramref name="timeout"/> (90 s by default: it costs nothing where all is well) passed; the message holds its output.</exception>
     public Task WaitForHealthAsync(string url, TimeSpan? timeout = null) => WaitForAsync(async () =>
     {
         try
@@ -110,7 +110,7 @@ public sealed class ServiceProcess : IAsyncDisposable
     /// <exception cref="InvalidOperationException">The process ended first, or the time passed.</exception>
     public async Task WaitForAsync(Func<Task<bool>> condition, string what, TimeSpan? timeout = null)
     {
-        var limit = timeout ?? TimeSpan.FromSeconds(30);
+        var limit = timeout ?? TimeSpan.FromSeconds(90);
         var watch = Stopwatch.StartNew();
         while (!await condition())
         {

@@ -226,10 +226,11 @@ public sealed class RoomSequencerTests : IAsyncDisposable
     [Fact]
     public async Task A_retry_appends_the_event_again()
     {
-        await Server().CommitAsync(Send("a"));
-        await Server().CommitAsync(Send("b"));
+        var server = Server();
+        await server.CommitAsync(Send("a"));
+        await server.CommitAsync(Send("b"));
 
-        (await Server().CommitAsync(Send("a"))).IsNew.ShouldBeFalse();
+        (await server.CommitAsync(Send("a"))).IsNew.ShouldBeFalse();
 
         _events.Seqs.ShouldBe([1, 2, 1]);
     }
@@ -304,8 +305,8 @@ public sealed class RoomSequencerTests : IAsyncDisposable
         var dying = new RecordedEvents { Gate = new TaskCompletionSource() };
         var dead = Server(events: dying);
         var unanswered = dead.CommitAsync(Send("a"));
-        await UntilAsync(() => dead.IsRunning(Room));
         // Its first act is to append the creation's event, and there it dies.
+        await UntilAsync(() => dying.Asked == 1);
         var sweeper = Server();
 
         await sweeper.RecoverAsync(Room);
@@ -395,6 +396,7 @@ public sealed class RoomSequencerTests : IAsyncDisposable
     private sealed class RecordedEvents : IEntryEvents
     {
         private int _refusals;
+        private int _asked;
 
         public bool IsFull { get; set; }
 
@@ -405,8 +407,12 @@ public sealed class RoomSequencerTests : IAsyncDisposable
 
         public ConcurrentQueue<long> Seqs { get; } = new();
 
+        /// <summary>Appends that were begun.</summary>
+        public int Asked => Volatile.Read(ref _asked);
+
         public async ValueTask EntryCommittedAsync(Entry entry, CancellationToken cancellationToken)
         {
+            Interlocked.Increment(ref _asked);
             await Gate.Task.WaitAsync(cancellationToken);
             if (Interlocked.Decrement(ref _refusals) >= 0)
                 throw new EventSpoolFullException(new IOException("full"));
@@ -415,6 +421,7 @@ public sealed class RoomSequencerTests : IAsyncDisposable
 
         public async ValueTask RoomCreatedAsync(RoomRow room, IReadOnlyList<string> memberIds, CancellationToken cancellationToken)
         {
+            Interlocked.Increment(ref _asked);
             await Gate.Task.WaitAsync(cancellationToken);
             Seqs.Enqueue(0);
         }

@@ -34,8 +34,7 @@ public sealed class EventClientTests : IDisposable
             });
 
         Encoding.UTF8.GetString(bytes).ShouldBe(
-            """{"specversion":"1.0","id":"r1:7:chat.message.created.v1","source":"/chat/api","type":"chat.message.created.v1","subject":"rooms/r1","time":"2026-01-02T03:04:05.678Z","datacontenttype":"application/json","data":{"text":"안녕 <b>"""
-            + "\\uD83D\\uDE00" + """</b> \"q\" \n\u0001"}}""");
+            """{"specversion":"1.0","id":"r1:7:chat.message.created.v1","source":"/chat/api","type":"chat.message.created.v1","subject":"rooms/r1","time":"2026-01-02T03:04:05.678Z","datacontenttype":"application/json","data":{"text":"안녕 <b>😀</b> \"q\" \n\u0001"}}""");
     }
 
     [Fact]
@@ -90,6 +89,27 @@ public sealed class EventClientTests : IDisposable
         await UntilAsync(() => agent.Messages.Count == 1);
         Texts(agent.Messages.Single()).ShouldBe(["{\"n\":1}"]);
         await host.StopAsync();
+    }
+
+    [Fact]
+    public async Task Events_of_a_replica_that_is_gone_are_sent_by_one_that_runs()
+    {
+        await using var agent = new Agent();
+        using var gone = StartClient(port: 1);
+        await gone.StartAsync();
+        await gone.Services.GetRequiredService<IEventPublisher>().AppendAsync("r1", "{\"n\":1}"u8.ToArray(), CancellationToken.None);
+        using var running = StartClient(agent.Port, ("Events:AdoptSeconds", "0.1"));
+        await running.StartAsync();
+        var left = gone.Services.GetRequiredService<EventSpool>().Folder;
+        running.Services.GetRequiredService<EventSpool>().Folder.ShouldNotBe(left);
+        agent.Messages.ShouldBeEmpty();
+
+        await gone.StopAsync();
+        gone.Dispose();
+
+        await UntilAsync(() => agent.Messages.Count == 1);
+        Texts(agent.Messages.Single()).ShouldBe(["{\"n\":1}"]);
+        await running.StopAsync();
     }
 
     [Theory]
@@ -186,18 +206,19 @@ public sealed class EventClientTests : IDisposable
 
         private async Task ServeAsync()
         {
-            while (true)
+            var answering = new List<Task>();
+            try
             {
-                var client = await _listener.AcceptTcpClientAsync(_stop.Token);
-                _open.Add(client);
-                try
+                while (true)
                 {
-                    await AnswerAsync(client.GetStream());
+                    var client = await _listener.AcceptTcpClientAsync(_stop.Token);
+                    _open.Add(client);
+                    answering.Add(AnswerAsync(client.GetStream()));
                 }
-                catch (Exception error) when (error is IOException or ObjectDisposedException)
-                {
-                    continue;
-                }
+            }
+            finally
+            {
+                await Task.WhenAll(answering).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
 

@@ -68,25 +68,49 @@ public sealed class SpoolLogTests : IDisposable
         }
     }
 
-    [Fact]
-    public async Task A_changed_byte_never_comes_out_as_a_frame_and_what_followed_is_kept_aside()
+    [Theory]
+    [InlineData(0, "second,third")]
+    [InlineData(1, "first,third")]
+    [InlineData(2, "first,second")]
+    public async Task A_changed_byte_never_comes_out_as_a_frame_harms_no_neighbour_and_is_kept_aside(int damaged, string left)
     {
+        string[] texts = ["first", "second", "third"];
         await using (var log = Open(new SpoolOptions()))
         {
             log.OpenCursor("one");
-            foreach (var text in (string[])["first", "second", "third"])
+            foreach (var text in texts)
                 await log.AppendAsync(Encoding.UTF8.GetBytes(text), Soon);
         }
 
-        var segment = Directory.GetFiles(_folder.Path, "*.seg").Single();
-        var bytes = await File.ReadAllBytesAsync(segment);
-        bytes[bytes.AsSpan().IndexOf("second"u8) + 2] ^= 1;
-        await File.WriteAllBytesAsync(segment, bytes);
+        Flip(Directory.GetFiles(_folder.Path, "*.seg").Single(), bytes => bytes.IndexOf(Encoding.UTF8.GetBytes(texts[damaged])) + 2);
 
         await using var again = Open(new SpoolOptions());
-        (await DrainAsync(again, again.OpenCursor("one"))).ShouldBe(["first"]);
+        await again.AppendAsync("fourth"u8.ToArray(), Soon);
+        (await DrainAsync(again, again.OpenCursor("one"))).ShouldBe([.. left.Split(','), "fourth"]);
         var cut = Directory.GetFiles(_folder.Path, "*.cut").ShouldHaveSingleItem();
-        (await File.ReadAllBytesAsync(cut)).AsSpan().IndexOf("third"u8).ShouldBeGreaterThan(0);
+        (await File.ReadAllBytesAsync(cut)).Length.ShouldBe(16 + texts[damaged].Length);
+    }
+
+    [Fact]
+    public async Task A_length_that_was_damaged_while_the_log_is_open_costs_its_own_frame_only()
+    {
+        await using var log = Open(new SpoolOptions());
+        var cursor = log.OpenCursor("one");
+        foreach (var text in (string[])["first", "second", "third"])
+            await log.AppendAsync(Encoding.UTF8.GetBytes(text), Soon);
+        // The highest byte of the second frame's length.
+        Flip(Directory.GetFiles(_folder.Path, "*.seg").Single(), bytes => bytes.IndexOf("second"u8) - 16 + 3);
+
+        (await DrainAsync(log, cursor)).ShouldBe(["first", "third"]);
+    }
+
+    private static void Flip(string file, Func<Span<byte>, int> place)
+    {
+        using var handle = File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        var bytes = new byte[RandomAccess.GetLength(handle)];
+        RandomAccess.Read(handle, bytes, 0);
+        var at = place(bytes);
+        RandomAccess.Write(handle, [(byte)(bytes[at] ^ 0xff)], at);
     }
 
     [Fact]

@@ -128,7 +128,7 @@ public sealed class DurabilityTests : IDisposable
         _time.Advance(TimeSpan.FromSeconds(62));
         running.Store.Sweep().ShouldBe(1);
         (await running.CountAsync()).ShouldBe(1);
-        running.Store.Streams.Single().All().SelectMany(s => s.Records).Count(r => r.Expired && r.New is null).ShouldBe(1);
+        running.Store.Streams.Single().Freeze().SelectMany(s => s.Records).Count(r => r.Expired && r.New is null).ShouldBe(1);
     }
 
     [Fact]
@@ -139,7 +139,7 @@ public sealed class DurabilityTests : IDisposable
         await running.PutAsync(1);
         var streams = new StreamsService(running.Store);
         var arn = running.Store.StreamArn(running.Store.Streams.Single().Definition);
-        var shard = running.Store.Streams.Single().All().Single(s => s.Records.Count > 0).Shard;
+        var shard = running.Store.Streams.Single().Freeze().Single(s => s.Records.Any()).Shard;
         var iterator = (await Running.RunAsync(streams, "GetShardIterator", $$"""{"StreamArn":"{{arn}}","ShardId":"{{shard}}","ShardIteratorType":"TRIM_HORIZON"}"""))
             .RootElement.GetProperty("ShardIterator").GetString();
         (await Running.RunAsync(streams, "GetRecords", $$"""{"ShardIterator":"{{iterator}}"}""")).RootElement.GetProperty("Records").GetArrayLength().ShouldBe(1);
@@ -154,11 +154,16 @@ public sealed class DurabilityTests : IDisposable
     public void An_ordered_index_behaves_like_a_sorted_dictionary()
     {
         var random = new Random(42);
-        var index = new OrderedIndex<string>();
+        var index = new OrderedIndex<string, TextOrder>(default);
         var model = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        IEnumerable<string> frozen = [];
+        List<string> asItWas = [];
         for (var i = 0; i < 30_000; i++)
         {
-            var key = random.Next(4_000).ToString("x", System.Globalization.CultureInfo.InvariantCulture);
+            if (i == 15_000)
+                (frozen, asItWas) = (index.Freeze(), [.. model.Keys]);
+            // Some of them differ only behind their first eight bytes.
+            var key = (i % 2 == 0 ? "" : "the same ") + random.Next(4_000).ToString("x", System.Globalization.CultureInfo.InvariantCulture);
             if (random.Next(3) == 0)
             {
                 index.Remove(Encoding.UTF8.GetBytes(key)).ShouldBe(model.Remove(key));
@@ -171,10 +176,107 @@ public sealed class DurabilityTests : IDisposable
         }
 
         index.Count.ShouldBe(model.Count);
-        index.Ascend([]).Select(e => e.Value).ShouldBe(model.Keys);
-        index.Descend(null).Select(e => e.Value).ShouldBe(model.Keys.Reverse());
-        index.Ascend("8"u8.ToArray(), inclusive: false).Select(e => e.Value).ShouldBe(model.Keys.Where(k => string.CompareOrdinal(k, "8") > 0));
-        index.Descend("8"u8.ToArray()).Select(e => e.Value).ShouldBe(model.Keys.Reverse().Where(k => string.CompareOrdinal(k, "8") < 0));
+        frozen.ShouldBe(asItWas);
+        index.Ascend([]).Select(e => e.Entry).ShouldBe(model.Keys);
+        index.Descend(null).Select(e => e.Entry).ShouldBe(model.Keys.Reverse());
+        foreach (var bound in (string[])["8", "the same 8", "the same 80", "zzz"])
+        {
+            var key = Encoding.UTF8.GetBytes(bound);
+            index.TryGet(key, out _).ShouldBe(model.ContainsKey(bound));
+            index.Ascend(key, inclusive: false).Select(e => e.Entry).ShouldBe(model.Keys.Where(k => string.CompareOrdinal(k, bound) > 0));
+            index.Descend(key).Select(e => e.Entry).ShouldBe(model.Keys.Reverse().Where(k => string.CompareOrdinal(k, bound) < 0));
+        }
+    }
+
+    [Fact]
+    public void A_list_of_records_grows_and_is_trimmed_and_what_was_frozen_stays()
+    {
+        var list = new AppendList<int>();
+        var (first, next) = (0, 0);
+        var random = new Random(7);
+        IEnumerable<int> frozen = [];
+        List<int> asItWas = [];
+        for (var round = 0; round < 200; round++)
+        {
+            if (round == 100)
+                (frozen, asItWas) = (list.Freeze(), [.. Enumerable.Range(first, list.Count)]);
+            for (var i = random.Next(100); i > 0; i--)
+                list.Add(next++);
+            var removed = random.Next(Math.Min(list.Count, 90) + 1);
+            list.RemoveFirst(removed);
+            first += removed;
+            list.Count.ShouldBe(next - first);
+            list.GetRange(0, list.Count).ShouldBe(Enumerable.Range(first, next - first));
+        }
+
+        list.RemoveFirst(list.Count);
+        list.Add(next);
+        list[0].ShouldBe(next);
+        frozen.ShouldBe(asItWas);
+    }
+
+    [Fact]
+    public async Task Frames_of_many_writers_are_in_the_log_in_the_order_of_their_numbers_over_new_segments()
+    {
+        const int writers = 8;
+        const int frames = 400;
+        var owner = new Lock();
+        await using (var log = new WriteAheadLog(_folder, 0, fsync: false, NullLogger.Instance))
+        {
+            await Task.WhenAll(Enumerable.Range(0, writers).Select(_ => Task.Run(async () =>
+            {
+                for (var i = 0; i < frames; i++)
+                {
+                    long number;
+                    lock (owner)
+                    {
+                        number = log.Append(BitConverter.GetBytes(log.Appended + 1));
+                        if (number % 1000 == 0)
+                            log.Rotate();
+                    }
+
+                    await log.WaitAsync(number);
+                }
+            })));
+            // One that nobody waits for is written at the end.
+            log.Append(BitConverter.GetBytes(log.Appended + 1));
+        }
+
+        var found = new List<long>();
+        foreach (var path in Directory.GetFiles(_folder, "log-*.wal").Order(StringComparer.Ordinal))
+        {
+            using var file = File.OpenRead(path);
+            found.AddRange(LogFile.Read(file, WriteAheadLog.Mark, new LogFile.StrongBox()).Select(frame => BitConverter.ToInt64(frame)));
+        }
+
+        found.ShouldBe(Enumerable.Range(1, (writers * frames) + 1).Select(i => (long)i));
+        Directory.GetFiles(_folder, "log-*.wal").Length.ShouldBe(1 + (writers * frames / 1000));
+    }
+
+    [Fact]
+    public async Task What_is_written_while_a_snapshot_is_taken_is_in_the_log_and_not_in_the_snapshot()
+    {
+        var text = new string('x', 2000);
+        await using (var first = Open(snapshotAfter: 1024 * 1024))
+        {
+            await first.CreateAsync();
+            // Several snapshots are taken on the way; every one freezes blocks that the next writes change.
+            for (var i = 0; i < 3000; i++)
+                await first.PutAsync(i % 700, $"{text}{i}");
+        }
+
+        await using var second = Open();
+        (await second.CountAsync()).ShouldBe(700);
+        for (var i = 2300; i < 3000; i++)
+        {
+            var item = (await second.RunAsync("GetItem", $$$$"""{"TableName":"rooms","Key":{"id":{"S":"{{{{i % 700}}}}"}}}""")).RootElement.GetProperty("Item");
+            item.GetProperty("text").GetProperty("S").GetString().ShouldBe($"{text}{i}");
+        }
+    }
+
+    private readonly struct TextOrder : IKeyOrder<string>
+    {
+        public int Compare(ReadOnlySpan<byte> key, string entry) => key.SequenceCompareTo(Encoding.UTF8.GetBytes(entry));
     }
 
     private Running Open(long snapshotAfter = 256 * 1024 * 1024) => new(_folder, _time, snapshotAfter);

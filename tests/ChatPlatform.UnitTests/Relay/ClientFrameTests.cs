@@ -37,9 +37,9 @@ public sealed class ClientFrameTests
         var time = new FakeTimeProvider();
         var budget = new FrameBudget(10, time);
 
-        Enumerable.Range(0, 60).Count(_ => budget.TryTake()).ShouldBe(50);
+        Enumerable.Range(0, 60).Count(_ => budget.TryTake(time)).ShouldBe(50);
         time.Advance(TimeSpan.FromSeconds(1));
-        Enumerable.Range(0, 60).Count(_ => budget.TryTake()).ShouldBe(10);
+        Enumerable.Range(0, 60).Count(_ => budget.TryTake(time)).ShouldBe(10);
     }
 
     [Theory]

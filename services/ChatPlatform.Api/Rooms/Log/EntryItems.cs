@@ -74,6 +74,17 @@ internal static class EntryItems
         };
     }
 
+    /// <summary>An entry of a view that is nobody's own, as one reader sees it.</summary>
+    public static Entry SeenBy(this Entry entry, string readerId) => entry.Message is { Reactions: { Count: > 0 } reactions } message
+        ? entry with
+        {
+            Message = message with
+            {
+                Reactions = reactions.Select(reaction => reaction.UserIds is { } users ? reaction with { Mine = users.Contains(readerId), UserIds = null } : reaction).ToList(),
+            },
+        }
+        : entry;
+
     /// <summary>An element of the set <see cref="Reactions"/>.</summary>
     public static string ReactionElement(string emoji, string userId) => $"{emoji} {userId}";
 
@@ -116,6 +127,9 @@ internal static class EntryItems
         elements.Select(element => (Emoji: element[..element.IndexOf(' ')], UserId: element[(element.IndexOf(' ') + 1)..]))
             .GroupBy(reaction => reaction.Emoji, StringComparer.Ordinal)
             .OrderBy(group => group.Key, StringComparer.Ordinal)
-            .Select(group => new Reaction(group.Key, group.Count(), group.Any(reaction => reaction.UserId == readerId)))
+            .Select(group => new Reaction(group.Key, group.Count(), group.Any(reaction => reaction.UserId == readerId))
+            {
+                UserIds = readerId is null ? group.Select(reaction => reaction.UserId).ToList() : null,
+            })
             .ToList();
 }

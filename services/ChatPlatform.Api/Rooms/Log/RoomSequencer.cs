@@ -62,6 +62,9 @@ internal sealed partial class RoomSequencer(
     private RoomRow? _room = created;
     private RoomChange? _next;
 
+    // Changes of commits that gave no answer: those that were stored after all are still to be told to the members.
+    private readonly HashSet<RoomChange> _unsure = [];
+
     /// <summary>Events up to here are on disk, as far as is known here.</summary>
     private long _spooled = created?.SpooledSeq ?? long.MinValue;
 
@@ -189,6 +192,8 @@ internal sealed partial class RoomSequencer(
                     default:
                         // Whether an unanswered commit happened, the dedupe records of the next try tell.
                         _room = null;
+                        if (result.Outcome == CommitOutcome.Unknown)
+                            _unsure.UnionWith(batch);
                         failures++;
                         Log.CommitDelayed(logger, roomId, result.Outcome, failures);
                         await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(5, 20 << Math.Min(failures, 5))), time, stop);
@@ -205,6 +210,8 @@ internal sealed partial class RoomSequencer(
                 Log.CommitFailed(logger, roomId, error);
             foreach (var change in batch)
                 change.Refuse(error is OperationCanceledException ? Refusals.Unavailable() : error);
+            // If they were stored, they are told when what is owed is recovered.
+            _unsure.ExceptWith(batch);
             if (stop.IsCancellationRequested)
                 throw;
         }
@@ -246,6 +253,8 @@ internal sealed partial class RoomSequencer(
                 if (page.Count == 0)
                     break;
                 await AppendEventsAsync(page, stop);
+                // Nor is it known whether the members were told of them; twice does no harm.
+                await observer.CommittedAsync(new RoomCommit(room, page, page.Select(_ => default(ActivityContext)).ToList()), stop);
                 _spooled = page[^1].Seq;
             }
 
@@ -327,6 +336,7 @@ internal sealed partial class RoomSequencer(
     private async Task FinishAsync(CommitPlan plan, CancellationToken stop)
     {
         _room = plan.After;
+        _unsure.ExceptWith(plan.Changes);
         _isListed = true;
         try
         {
@@ -391,6 +401,10 @@ internal sealed partial class RoomSequencer(
                 Log.EventsDelayed(logger, roomId, first.Seq, first.Seq, error.Message);
                 change.Refuse(Refusals.Unavailable());
             }
+
+            // An own commit whose answer was lost: the members have not been told. Any other was told by whoever got its answer.
+            if (_unsure.Remove(change))
+                await TellAsync(first, change, stop);
         }
 
         foreach (var index in result.Refused.Except(result.Duplicates))
@@ -400,6 +414,13 @@ internal sealed partial class RoomSequencer(
         }
 
         batch.RemoveAll(settled.Contains);
+    }
+
+    private async Task TellAsync(Entry entry, RoomChange change, CancellationToken stop)
+    {
+        _room ??= await store.FindRoomAsync(roomId, stop);
+        if (_room is not null)
+            await observer.CommittedAsync(new RoomCommit(_room, [entry], [change.Trace]), stop);
     }
 
     private static partial class Log

@@ -84,7 +84,7 @@ internal sealed partial class ApiNodeLease(
                 Log.NodesChanged(logger, string.Join(", ", nodes.Select(node => node.Address)));
             owners.Update(self, nodes);
         }
-        catch (Exception error) when (error is RedisException or TimeoutException)
+        catch (Exception error) when (Redis.IsAway(error))
         {
             Log.RedisAway(logger, error.Message);
         }
@@ -98,7 +98,7 @@ internal sealed partial class ApiNodeLease(
         {
             await redis.GetDatabase().SortedSetRemoveAsync(SessionKeys.ApiNodes, self.ToString());
         }
-        catch (Exception error) when (error is RedisException or TimeoutException)
+        catch (Exception error) when (Redis.IsAway(error))
         {
             // The lease runs out by itself.
             Log.RedisAway(logger, error.Message);

@@ -13,7 +13,7 @@ internal sealed class PipelineFileException(string file, long line, string messa
 /// </summary>
 internal sealed partial class FileSection
 {
-    private readonly Dictionary<string, (YamlNode Value, long Line)> _entries = new(StringComparer.OrdinalIgnoreCase);
+    private readonly OrderedDictionary<string, (YamlNode Value, long Line)> _entries = new(StringComparer.OrdinalIgnoreCase);
     private readonly HashSet<string> _asked = new(StringComparer.OrdinalIgnoreCase);
     private readonly PipelineSource _source;
     private readonly long _line;
@@ -43,10 +43,7 @@ internal sealed partial class FileSection
         _asked.Add(key);
         if (!_entries.TryGetValue(key, out var entry))
             return null;
-        if (entry.Value is not YamlScalarNode { Value: { } text })
-            throw Wrong(entry.Line, $"'{key}' must be a single value");
-        return Variable().Replace(text, match => _source.Variable(match.Groups[1].Value)
-            ?? throw Wrong(entry.Line, $"'{key}' uses ${{{match.Groups[1].Value}}}, which is not set"));
+        return Resolve(key, entry.Value, entry.Line);
     }
 
     public string RequiredText(string key) => Text(key) is { Length: > 0 } text ? text : throw Wrong(LineOf(key), $"'{key}' is missing");
@@ -61,15 +58,26 @@ internal sealed partial class FileSection
             : throw Invalid(key, text, $"a number from {least} to {most}");
     }
 
+    /// <summary>A time with an optional unit <c>s</c>, <c>m</c>, <c>h</c> or <c>d</c>; seconds without one (the same page as for sizes).</summary>
     public TimeSpan Seconds(string key, double otherwise)
     {
         var text = Text(key);
         if (text is null)
             return TimeSpan.FromSeconds(otherwise);
-        return double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) && seconds is >= 0 and <= 86_400
-            ? TimeSpan.FromSeconds(seconds)
-            : throw Invalid(key, text, "seconds from 0 to 86400");
+        var unit = text.Length == 0 ? 1 : char.ToLowerInvariant(text[^1]) switch { 's' => 1, 'm' => 60, 'h' => 3_600, 'd' => 86_400, _ => 0 };
+        return double.TryParse(unit == 0 ? text : text[..^1], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number) && number * Math.Max(unit, 1) is >= 0 and <= 86_400
+            ? TimeSpan.FromSeconds(number * Math.Max(unit, 1))
+            : throw Invalid(key, text, "a time from 0 to 86400 seconds, such as 30 or 10m");
     }
+
+    /// <summary><c>alias</c>, or the plugin's name and its number in the file: names it in logs, metrics and files.</summary>
+    public string Alias(string plugin, int number)
+    {
+        var alias = Text("alias") ?? $"{plugin}.{number}";
+        return alias.Length > 0 && alias.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.') ? alias : throw Invalid("alias", alias, "letters, digits, '-', '_' and '.'");
+    }
+
+    public bool Flag(string key, bool otherwise) => Choice(key, otherwise ? "on" : "off", "on", "off", "true", "false", "yes", "no") is "on" or "true" or "yes";
 
     /// <summary>Bytes; Fluent Bit's unit sizes (https://docs.fluentbit.io/manual/administration/configuring-fluent-bit/unit-sizes): <c>k</c>, <c>M</c>, <c>G</c> are powers of 1,000 there.</summary>
     public long Size(string key, long otherwise, long least)
@@ -106,6 +114,23 @@ internal sealed partial class FileSection
         return found;
     }
 
+    /// <summary>The values of the keys in <paramref name="keys"/> (lower case), in the order of the file. A key that is wanted several times has a list of values, for YAML has no repeated keys.</summary>
+    public IReadOnlyList<(string Key, string Value)> InOrder(params ReadOnlySpan<string> keys)
+    {
+        foreach (var key in keys)
+            _asked.Add(key);
+        var found = new List<(string, string)>();
+        foreach (var (key, (value, line)) in _entries)
+        {
+            if (!keys.Contains(key.ToLowerInvariant()))
+                continue;
+            foreach (var node in value is YamlSequenceNode list ? list.Children : [value])
+                found.Add((key.ToLowerInvariant(), Resolve(key, node, line)));
+        }
+
+        return found;
+    }
+
     public IReadOnlyList<FileSection> List(string key, string title)
     {
         _asked.Add(key);
@@ -137,6 +162,14 @@ internal sealed partial class FileSection
     public PipelineFileException Wrong(string message) => Wrong(_line, message);
 
     public PipelineFileException Wrong(string key, string message) => Wrong(LineOf(key), message);
+
+    private string Resolve(string key, YamlNode value, long line)
+    {
+        if (value is not YamlScalarNode { Value: { } text })
+            throw Wrong(line, $"'{key}' must be a single value");
+        return Variable().Replace(text, match => _source.Variable(match.Groups[1].Value)
+            ?? throw Wrong(line, $"'{key}' uses ${{{match.Groups[1].Value}}}, which is not set"));
+    }
 
     private PipelineFileException Wrong(long line, string message) => new(_source.File, line, $"{Title}: {message}.");
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using ChatPlatform.Forwarder.Filters;
 using ChatPlatform.Forwarder.Outputs;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
@@ -7,7 +8,7 @@ using YamlDotNet.RepresentationModel;
 namespace ChatPlatform.Forwarder.Configuration;
 
 /// <summary>What the configuration file asks for, checked. The file is Fluent Bit's (https://docs.fluentbit.io/manual/administration/configuring-fluent-bit/yaml).</summary>
-internal sealed record Pipeline(ServiceSettings Service, IReadOnlyList<ForwardInputSettings> Inputs, IReadOnlyList<OutputSettings> Outputs)
+internal sealed record Pipeline(ServiceSettings Service, IReadOnlyList<ForwardInputSettings> Inputs, IReadOnlyList<Filter> Filters, IReadOnlyList<OutputSettings> Outputs)
 {
     /// <exception cref="PipelineFileException">The file is no such configuration, or asks for what this forwarder does not do.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
@@ -35,8 +36,7 @@ internal sealed record Pipeline(ServiceSettings Service, IReadOnlyList<ForwardIn
         root.RefuseTheRest();
 
         var inputs = pipeline.List("inputs", "input").Select(ForwardInputSettings.From).ToList();
-        foreach (var filter in pipeline.List("filters", "filter"))
-            throw filter.Wrong("name", $"the filter '{filter.Text("name")}' is not supported by this forwarder");
+        var filters = pipeline.List("filters", "filter").Select(Filter.From).ToList();
         var outputs = pipeline.List("outputs", "output").Select((section, i) => OutputSettings.From(section, i)).ToList();
         pipeline.RefuseTheRest();
 
@@ -46,7 +46,7 @@ internal sealed record Pipeline(ServiceSettings Service, IReadOnlyList<ForwardIn
             throw pipeline.Wrong("'outputs' is empty: every record would be lost");
         if (outputs.GroupBy(o => o.Alias).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw pipeline.Wrong($"two outputs have the alias '{twice.Key}'");
-        return new Pipeline(service, inputs, outputs);
+        return new Pipeline(service, inputs, filters, outputs);
     }
 }
 
@@ -90,13 +90,14 @@ internal sealed record ServiceSettings(string StoragePath, bool FlushToDisk, Tim
     }
 }
 
+/// <param name="Alias">Names the input in metrics; <c>alias</c>, or the plugin's name and its number in the file.</param>
 /// <param name="Endpoint">Where to listen.</param>
 /// <param name="Tag">Replaces the tag of every record; null keeps the sender's.</param>
 /// <param name="TagPrefix">Put before the sender's tag.</param>
 /// <param name="BufferMaxBytes">The largest message that is accepted, and the largest a compressed one may become.</param>
-internal sealed record ForwardInputSettings(IPEndPoint Endpoint, string? Tag, string TagPrefix, int BufferMaxBytes)
+internal sealed record ForwardInputSettings(string Alias, IPEndPoint Endpoint, string? Tag, string TagPrefix, int BufferMaxBytes)
 {
-    public static ForwardInputSettings From(FileSection section)
+    public static ForwardInputSettings From(FileSection section, int number)
     {
         var name = section.RequiredText("name");
         section.Name($"input '{name}'");
@@ -106,6 +107,7 @@ internal sealed record ForwardInputSettings(IPEndPoint Endpoint, string? Tag, st
         if (!IPAddress.TryParse(listen, out var address))
             throw section.Invalid("listen", listen, "an IP address");
         var settings = new ForwardInputSettings(
+            section.Alias(name, number),
             new IPEndPoint(address, section.Number("port", 24224, 1, 65_535)),
             section.Text("tag"),
             section.Text("tag_prefix") ?? "",
@@ -117,6 +119,4 @@ internal sealed record ForwardInputSettings(IPEndPoint Endpoint, string? Tag, st
         section.RefuseTheRest();
         return settings;
     }
-
-    public bool IsIpv6 => Endpoint.AddressFamily == AddressFamily.InterNetworkV6;
 }

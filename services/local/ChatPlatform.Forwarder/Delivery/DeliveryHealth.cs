@@ -3,7 +3,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace ChatPlatform.Forwarder.Delivery;
 
-/// <summary>Red when an output's oldest record on disk has waited longer than <c>HEALTH_STALL_SECONDS</c> (default 60).</summary>
+/// <summary>Red when an output's oldest record on disk is overdue by more than <c>HEALTH_STALL_SECONDS</c> (default 60).</summary>
 internal sealed class DeliveryHealth(IReadOnlyList<OutputPump> pumps, TimeSpan limit) : IHealthCheck
 {
     public const string Variable = "HEALTH_STALL_SECONDS";
@@ -23,9 +23,8 @@ internal sealed class DeliveryHealth(IReadOnlyList<OutputPump> pumps, TimeSpan l
     {
         foreach (var pump in pumps)
         {
-            var age = pump.OldestPending;
-            if (age > limit)
-                return Task.FromResult(HealthCheckResult.Unhealthy($"{pump.Alias}: {pump.PendingBytes} bytes wait, the oldest for {age.TotalSeconds:F0} s"));
+            if (pump.Overdue > limit)
+                return Task.FromResult(HealthCheckResult.Unhealthy($"{pump.Alias}: {pump.PendingBytes} bytes wait, the oldest for {pump.OldestPending.TotalSeconds:F0} s"));
         }
 
         return Task.FromResult(HealthCheckResult.Healthy());

@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using ChatPlatform.Forwarder.Configuration;
 using ChatPlatform.Forwarder.Delivery;
+using ChatPlatform.Forwarder.Filters;
 using ChatPlatform.Spool;
 using MessagePack;
 
@@ -13,7 +14,7 @@ namespace ChatPlatform.Forwarder.Forward;
 /// Accepts Forward-protocol connections. A message is acknowledged after it is in the spool; a full spool makes the connection wait, unread, which is the sender's back-pressure. What is
 /// no message closes its connection, and nothing else.
 /// </summary>
-internal sealed partial class ForwardServer(ForwardInputSettings settings, TcpListener listener, SpoolLog spool, ForwarderMetrics metrics, ILogger<ForwardServer> logger)
+internal sealed partial class ForwardServer(ForwardInputSettings settings, TcpListener listener, SpoolLog spool, IReadOnlyList<Filter> filters, ForwarderMetrics metrics, ILogger<ForwardServer> logger)
     : BackgroundService
 {
     /// <summary>With buffer_max_size this bounds the memory that strangers can make this process hold.</summary>
@@ -86,6 +87,7 @@ internal sealed partial class ForwardServer(ForwardInputSettings settings, TcpLi
         var framer = new MessageFramer(settings.BufferMaxBytes);
         var frame = new ArrayBufferWriter<byte>();
         var acks = new ArrayBufferWriter<byte>();
+        var chain = new FilterChain(filters, metrics);
         try
         {
             while (true)
@@ -97,7 +99,7 @@ internal sealed partial class ForwardServer(ForwardInputSettings settings, TcpLi
                     // An append that may wait for room must not hold back what is due for earlier messages.
                     if (spool.PendingBytes > spool.Options.LimitBytes / 2)
                         await SendAcksAsync(stream, acks, cancellationToken);
-                    await KeepAsync(buffer.Slice(0, length), frame, acks, cancellationToken);
+                    await KeepAsync(buffer.Slice(0, length), chain, frame, acks, cancellationToken);
                     buffer = buffer.Slice(length);
                 }
 
@@ -117,18 +119,21 @@ internal sealed partial class ForwardServer(ForwardInputSettings settings, TcpLi
         }
     }
 
-    private async ValueTask KeepAsync(ReadOnlySequence<byte> bytes, ArrayBufferWriter<byte> frame, ArrayBufferWriter<byte> acks, CancellationToken cancellationToken)
+    private async ValueTask KeepAsync(ReadOnlySequence<byte> bytes, FilterChain chain, ArrayBufferWriter<byte> frame, ArrayBufferWriter<byte> acks, CancellationToken cancellationToken)
     {
         if (ForwardMessage.Read(bytes, settings.BufferMaxBytes) is not { } message)
             return;
-        if (message.Count > 0)
+        var tag = settings.Tag ?? settings.TagPrefix + message.Tag;
+        var left = message.Count;
+        var entries = chain.Apply(tag, message.Entries, ref left);
+        if (left > 0)
         {
             frame.ResetWrittenCount();
-            ChunkFrame.Write(frame, settings.Tag ?? settings.TagPrefix + message.Tag, message.Entries.Span);
+            ChunkFrame.Write(frame, tag, entries.Span);
             await spool.AppendAsync(frame.WrittenMemory, cancellationToken);
-            metrics.Received(message.Count, bytes.Length);
         }
 
+        metrics.Received(settings.Alias, message.Count, bytes.Length);
         if (message.Chunk is { } chunk)
             WriteAck(acks, chunk);
     }

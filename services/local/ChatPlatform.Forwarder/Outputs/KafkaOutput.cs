@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using System.Text;
 using ChatPlatform.Forwarder.Delivery;
 using Confluent.Kafka;
@@ -17,7 +16,7 @@ internal sealed partial class KafkaOutput(KafkaOutputSettings settings, ILogger<
     private readonly byte[]? _messageKey = settings.MessageKey is { } key ? Encoding.UTF8.GetBytes(key) : null;
     private IProducer<byte[]?, byte[]>? _producer;
 
-    public async Task<int> DeliverAsync(IReadOnlyList<Record> records, DeadLetters deadLetters, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Record>> DeliverAsync(IReadOnlyList<Record> records, DeadLetters deadLetters, CancellationToken cancellationToken)
     {
         _producer ??= Connect();
         var reports = new Reports(records.Count);
@@ -56,8 +55,8 @@ internal sealed partial class KafkaOutput(KafkaOutputSettings settings, ILogger<
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>How many records, from the first on, are done with.</summary>
-    private async Task<int> JudgeAsync(IReadOnlyList<Record> records, Error?[] errors, DeadLetters deadLetters, CancellationToken cancellationToken)
+    /// <summary>The records from the first one on that is to be tried again: those after it must not overtake it, so that they go again too.</summary>
+    private async Task<IReadOnlyList<Record>> JudgeAsync(IReadOnlyList<Record> records, Error?[] errors, DeadLetters deadLetters, CancellationToken cancellationToken)
     {
         for (var i = 0; i < errors.Length; i++)
         {
@@ -74,10 +73,10 @@ internal sealed partial class KafkaOutput(KafkaOutputSettings settings, ILogger<
                 LogRefused(logger, settings.Alias, error.Code, error.Reason, errors.Length - i);
             if (errors.Any(e => e is { IsFatal: true } or { Code: ErrorCode.Local_Fatal }))
                 Disconnect();
-            return i;
+            return [.. records.Skip(i)];
         }
 
-        return errors.Length;
+        return [];
     }
 
     /// <summary>Errors that the same record would meet again on any broker at any time. Everything else may pass, or be put right by an operator, and is tried again.</summary>
@@ -91,11 +90,7 @@ internal sealed partial class KafkaOutput(KafkaOutputSettings settings, ILogger<
         return RecordJson.Write(record, (json, r) =>
         {
             json.WritePropertyName(settings.TimestampKey);
-            if (settings.TimestampFormat == KafkaTimestampFormat.Double)
-                json.WriteRawValue(RecordJson.Seconds(r.Time));
-            else
-                json.WriteStringValue(r.Time.UtcDateTime.ToString(
-                    settings.TimestampFormat == KafkaTimestampFormat.Iso8601 ? "yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'" : "yyyy-MM-dd'T'HH:mm:ss.fffffff'00Z'", CultureInfo.InvariantCulture));
+            RecordTimes.Write(json, r.Time, settings.TimestampFormat);
         });
     }
 

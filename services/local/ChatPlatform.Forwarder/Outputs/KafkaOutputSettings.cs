@@ -3,13 +3,6 @@ using Confluent.Kafka;
 
 namespace ChatPlatform.Forwarder.Outputs;
 
-internal enum KafkaTimestampFormat
-{
-    Double,
-    Iso8601,
-    Iso8601Nanoseconds,
-}
-
 /// <param name="RawLogKey">With <c>format: raw</c>: the record's field whose text is the Kafka value, byte for byte.</param>
 /// <param name="MessageKeyField">The record's field whose text is the Kafka key; where a record lacks it, <paramref name="MessageKey"/>.</param>
 /// <param name="Client">For librdkafka.</param>
@@ -22,7 +15,7 @@ internal sealed record KafkaOutputSettings(
     string? MessageKeyField,
     string? MessageKey,
     string TimestampKey,
-    KafkaTimestampFormat TimestampFormat,
+    RecordTime TimestampFormat,
     IReadOnlyDictionary<string, string> Client) : OutputSettings(Alias, Match, TotalLimitBytes)
 {
     /// <summary>Keys of the same librdkafka setting.</summary>
@@ -69,9 +62,9 @@ internal sealed record KafkaOutputSettings(
             section.Text("timestamp_key") ?? "@timestamp",
             section.Choice("timestamp_format", "double", "double", "iso8601", "iso8601_ns") switch
             {
-                "iso8601" => KafkaTimestampFormat.Iso8601,
-                "iso8601_ns" => KafkaTimestampFormat.Iso8601Nanoseconds,
-                _ => KafkaTimestampFormat.Double,
+                "iso8601" => RecordTime.Iso8601,
+                "iso8601_ns" => RecordTime.Iso8601Nanoseconds,
+                _ => RecordTime.Double,
             },
             client);
     }

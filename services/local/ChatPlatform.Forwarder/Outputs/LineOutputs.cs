@@ -3,60 +3,74 @@ using ChatPlatform.Forwarder.Delivery;
 
 namespace ChatPlatform.Forwarder.Outputs;
 
-/// <summary>One JSON object a line, the time as the field <c>date</c>, as Fluent Bit's <c>stdout</c> with <c>json_lines</c>.</summary>
-internal sealed class StdoutOutput : IOutput
+/// <summary>Takes everything and keeps nothing.</summary>
+internal sealed class NullOutput : IOutput
+{
+    public Task<IReadOnlyList<Record>> DeliverAsync(IReadOnlyList<Record> records, DeadLetters deadLetters, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<Record>>([]);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
+
+/// <summary>One JSON object a line, as Fluent Bit's <c>stdout</c> with <c>json_lines</c>.</summary>
+internal sealed class StdoutOutput(StdoutOutputSettings settings) : IOutput
 {
     private readonly Stream _out = Console.OpenStandardOutput();
 
-    public async Task<int> DeliverAsync(IReadOnlyList<Record> records, DeadLetters deadLetters, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Record>> DeliverAsync(IReadOnlyList<Record> records, DeadLetters deadLetters, CancellationToken cancellationToken)
     {
         using var lines = new MemoryStream();
         foreach (var record in records)
         {
-            lines.Write(RecordJson.Write(record, (json, r) =>
-            {
-                json.WritePropertyName("date");
-                json.WriteRawValue(RecordJson.Seconds(r.Time));
-            }));
+            lines.Write(settings.Line.Write(record)!);
             lines.WriteByte((byte)'\n');
         }
 
         await _out.WriteAsync(lines.GetBuffer().AsMemory(0, (int)lines.Length), cancellationToken);
         await _out.FlushAsync(cancellationToken);
-        return records.Count;
+        return [];
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }
 
-/// <summary>Appends lines to a file. A delivery that fails half-way leaves its first lines there and repeats them: at least once, as every output.</summary>
+/// <summary>Appends lines to files. A delivery that fails half-way leaves its first lines there and repeats them: at least once, as every output.</summary>
 internal sealed class FileOutput(FileOutputSettings settings) : IOutput
 {
-    public async Task<int> DeliverAsync(IReadOnlyList<Record> records, DeadLetters deadLetters, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Record>> DeliverAsync(IReadOnlyList<Record> records, DeadLetters deadLetters, CancellationToken cancellationToken)
     {
-        using var lines = new MemoryStream();
-        foreach (var record in records)
+        foreach (var file in records.GroupBy(record => Path.Combine(settings.Folder, settings.File ?? FileName(record.Tag))))
         {
-            if (!settings.Plain)
-                lines.Write(Encoding.UTF8.GetBytes($"{record.Tag}: [{RecordJson.Seconds(record.Time)}, "));
-            lines.Write(RecordJson.Write(record));
-            lines.Write(settings.Plain ? "\n"u8 : "]\n"u8);
+            using var lines = new MemoryStream();
+            foreach (var record in file)
+            {
+                if (!settings.Plain)
+                    lines.Write(Encoding.UTF8.GetBytes($"{record.Tag}: [{RecordTimes.Seconds(record.Time)}, "));
+                lines.Write(RecordJson.Write(record));
+                lines.Write(settings.Plain ? "\n"u8 : "]\n"u8);
+            }
+
+            await AppendAsync(file.Key, lines.GetBuffer().AsMemory(0, (int)lines.Length), cancellationToken);
         }
 
-        try
-        {
-            if (Path.GetDirectoryName(settings.Path) is { Length: > 0 } folder)
-                Directory.CreateDirectory(folder);
-            await using var file = new FileStream(settings.Path, FileMode.Append, FileAccess.Write, FileShare.Read);
-            await file.WriteAsync(lines.GetBuffer().AsMemory(0, (int)lines.Length), cancellationToken);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new DeliveryException($"{settings.Path}: {error.Message}", error);
-        }
-
-        return records.Count;
+        return [];
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private async Task AppendAsync(string path, ReadOnlyMemory<byte> lines, CancellationToken cancellationToken)
+    {
+        try
+        {
+            Directory.CreateDirectory(settings.Folder);
+            await using var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read);
+            await file.WriteAsync(lines, cancellationToken);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new DeliveryException($"{path}: {error.Message}", error);
+        }
+    }
+
+    /// <summary>The tag comes from a stranger: it names a file in the folder and nothing else.</summary>
+    private static string FileName(string tag) => tag is "." or ".." ? "_" : string.Concat(tag.Take(200).Select(c => c is '/' or '\0' ? '_' : c));
 }

@@ -3,31 +3,35 @@ using ChatPlatform.Forwarder.Configuration;
 namespace ChatPlatform.Forwarder.Outputs;
 
 /// <param name="Alias">Names the output in logs, metrics and in the file that keeps its place; <c>alias</c>, or the plugin's name and its number in the file.</param>
-/// <param name="Match">Which tags it takes; <c>*</c> stands for any characters.</param>
+/// <param name="Match">Which tags it takes.</param>
 /// <param name="TotalLimitBytes"><c>storage.total_limit_size</c>: undelivered bytes at which the inputs stop reading. Fluent Bit would drop the oldest chunk there.</param>
 internal abstract record OutputSettings(string Alias, TagPattern Match, long TotalLimitBytes)
 {
+    /// <summary>About how many bytes of chunks make a delivery.</summary>
+    public virtual int BatchBytes => 1024 * 1024;
+
+    /// <summary>How long a delivery waits to become <see cref="BatchBytes"/> large, from its oldest record on.</summary>
+    public virtual TimeSpan FillTime => TimeSpan.Zero;
+
     public static OutputSettings From(FileSection section, int number)
     {
         var name = section.RequiredText("name");
         section.Name($"output '{name}'");
-        var alias = section.Text("alias") ?? $"{name}.{number}";
-        if (alias.Length == 0 || alias.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_' or '.')))
-            throw section.Invalid("alias", alias, "letters, digits, '-', '_' and '.'");
-        var match = new TagPattern(section.RequiredText("match"));
+        var alias = section.Alias(name, number);
+        var match = TagPattern.From(section);
         var limit = section.Size("storage.total_limit_size", 1_000_000_000, 1_000_000);
-        if (section.Text("retry_limit")?.ToLowerInvariant() is not ("no_limits" or "false"))
+        if (section.Text("retry_limit")?.ToLowerInvariant() is not ("no_limits" or "false" or "off"))
             throw section.Wrong("retry_limit", "'retry_limit' must be 'no_limits': this forwarder never drops what it acknowledged");
         OutputSettings settings = name switch
         {
             "kafka" => KafkaOutputSettings.From(section, alias, match, limit),
-            "stdout" => new StdoutOutputSettings(alias, match, limit, section.Choice("format", "msgpack", "json_lines")),
+            "s3" => S3OutputSettings.From(section, alias, match, limit),
+            "kinesis_firehose" => FirehoseOutputSettings.From(section, alias, match, limit),
+            "stdout" => StdoutOutputSettings.From(section, alias, match, limit),
             "file" => FileOutputSettings.From(section, alias, match, limit),
             "null" => new NullOutputSettings(alias, match, limit),
-            _ => throw section.Wrong("name", "this forwarder has the outputs 'kafka', 'stdout', 'file' and 'null'"),
+            _ => throw section.Wrong("name", "this forwarder has the outputs 'kafka', 's3', 'kinesis_firehose', 'stdout', 'file' and 'null'"),
         };
-        if (settings is StdoutOutputSettings { Format: not "json_lines" })
-            throw section.Wrong("format", "'format' must be 'json_lines'");
         section.RefuseTheRest();
         return settings;
     }
@@ -35,42 +39,26 @@ internal abstract record OutputSettings(string Alias, TagPattern Match, long Tot
 
 internal sealed record NullOutputSettings(string Alias, TagPattern Match, long TotalLimitBytes) : OutputSettings(Alias, Match, TotalLimitBytes);
 
-internal sealed record StdoutOutputSettings(string Alias, TagPattern Match, long TotalLimitBytes, string Format) : OutputSettings(Alias, Match, TotalLimitBytes);
-
-/// <param name="Path">The file that lines are appended to.</param>
-/// <param name="Plain">True: a line is the record in JSON. False: <c>tag: [time, record]</c>.</param>
-internal sealed record FileOutputSettings(string Alias, TagPattern Match, long TotalLimitBytes, string Path, bool Plain) : OutputSettings(Alias, Match, TotalLimitBytes)
+internal sealed record StdoutOutputSettings(string Alias, TagPattern Match, long TotalLimitBytes, JsonLine Line) : OutputSettings(Alias, Match, TotalLimitBytes)
 {
-    public static FileOutputSettings From(FileSection section, string alias, TagPattern match, long limit)
+    public static StdoutOutputSettings From(FileSection section, string alias, TagPattern match, long limit)
     {
-        var folder = section.Text("path") ?? ".";
-        return new FileOutputSettings(
-            alias, match, limit, System.IO.Path.GetFullPath(System.IO.Path.Combine(folder, section.RequiredText("file"))), section.Choice("format", "out_file", "out_file", "plain") == "plain");
+        if (section.Choice("format", "msgpack", "msgpack", "json_lines") != "json_lines")
+            throw section.Wrong("format", "'format' must be 'json_lines'");
+        return new StdoutOutputSettings(alias, match, limit, JsonLine.From(section, RecordTime.Double));
     }
 }
 
-/// <summary>A Fluent Bit match rule: a tag in which <c>*</c> stands for any characters, none included.</summary>
-internal sealed class TagPattern(string pattern)
+/// <param name="Folder">Where the files are; made when missing.</param>
+/// <param name="File">The file that lines are appended to; null for one a tag, named after it.</param>
+/// <param name="Plain">True: a line is the record in JSON. False: <c>tag: [time, record]</c>.</param>
+internal sealed record FileOutputSettings(string Alias, TagPattern Match, long TotalLimitBytes, string Folder, string? File, bool Plain) : OutputSettings(Alias, Match, TotalLimitBytes)
 {
-    private readonly string[] _parts = pattern.Split('*');
-
-    public bool Matches(string tag)
+    public static FileOutputSettings From(FileSection section, string alias, TagPattern match, long limit)
     {
-        if (_parts.Length == 1)
-            return tag == pattern;
-        if (!tag.StartsWith(_parts[0], StringComparison.Ordinal))
-            return false;
-        var at = _parts[0].Length;
-        for (var i = 1; i < _parts.Length - 1; i++)
-        {
-            var found = tag.IndexOf(_parts[i], at, StringComparison.Ordinal);
-            if (found < 0)
-                return false;
-            at = found + _parts[i].Length;
-        }
-
-        return tag.Length - at >= _parts[^1].Length && tag.EndsWith(_parts[^1], StringComparison.Ordinal);
+        if (!section.Flag("mkdir", true))
+            throw section.Wrong("mkdir", "'mkdir' must be on: this forwarder makes the folder");
+        return new FileOutputSettings(
+            alias, match, limit, Path.GetFullPath(section.Text("path") ?? "."), section.Text("file"), section.Choice("format", "out_file", "out_file", "plain") == "plain");
     }
-
-    public override string ToString() => pattern;
 }

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using ChatPlatform.Forwarder.Forward;
@@ -22,10 +21,6 @@ internal static class RecordJson
         json.Flush();
         return buffer.WrittenSpan.ToArray();
     }
-
-    /// <summary>Seconds since the epoch with a fraction, as Fluent Bit writes times.</summary>
-    public static string Seconds(DateTimeOffset time) =>
-        ((time.UtcTicks - DateTimeOffset.UnixEpoch.UtcTicks) / 1e7m).ToString("0.000000000", CultureInfo.InvariantCulture);
 
     private static void WriteMap(Utf8JsonWriter json, ref MessagePackReader reader, Action? first)
     {

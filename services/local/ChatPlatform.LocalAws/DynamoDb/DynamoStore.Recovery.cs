@@ -104,7 +104,7 @@ internal sealed partial class DynamoStore
                     {
                         var table = _tablesByNumber[reader.Length()];
                         var item = reader.Block().ToArray();
-                        var key = ItemKeys.OfTable(table.Definition.Keys, new Item(item));
+                        var key = table.KeyOf(item);
                         Apply(new ItemChange(table, key, table.Find(key), item), time);
                         break;
                     }
@@ -121,7 +121,7 @@ internal sealed partial class DynamoStore
                     Apply(reader.Json<StreamDefinition>());
                     break;
                 case ChangeKind.Token:
-                    _tokens[reader.Text()] = (reader.Block().ToArray(), reader.Int64());
+                    Remember(reader.Text(), reader.Block().ToArray(), reader.Int64());
                     break;
                 default:
                     throw new DataFolderException($"The log holds a change of kind {(byte)kind}, which this program does not know.");
@@ -158,7 +158,7 @@ internal sealed partial class DynamoStore
                     case ChangeKind.Put:
                         var table = _tablesByNumber[reader.Length()];
                         var item = reader.Block().ToArray();
-                        table.Replace(ItemKeys.OfTable(table.Definition.Keys, new Item(item)), null, item);
+                        table.Replace(table.KeyOf(item), null, item);
                         break;
                     case ChangeKind.Record:
                         var stream = _streams[reader.Length()];
@@ -168,7 +168,7 @@ internal sealed partial class DynamoStore
                         stream.Add(shard, new StreamRecord(sequence, time, old.Length == 0 ? null : old, now.Length == 0 ? null : now, expired));
                         break;
                     case ChangeKind.Token:
-                        _tokens[reader.Text()] = (reader.Block().ToArray(), reader.Int64());
+                        Remember(reader.Text(), reader.Block().ToArray(), reader.Int64());
                         break;
                     case ChangeKind.End:
                         whole = true;
@@ -187,9 +187,9 @@ internal sealed partial class DynamoStore
         var wal = _wal!;
         var last = wal.Rotate();
         var counters = (_sequence, _lastTable, _lastStream);
-        var streams = _streams.Values.Select(s => (s.Definition, Records: s.All().Select(r => (r.Shard, Records: r.Records.ToArray())).ToList())).ToList();
-        var tables = _tables.Values.Select(t => (t.Definition, Items: t.Items.Ascend([]).Select(e => e.Value).ToArray())).ToList();
-        var tokens = _tokens.ToArray();
+        var streams = _streams.Values.Select(s => (s.Definition, Records: s.Freeze())).ToList();
+        var tables = _tables.Values.Select(t => (t.Definition, Items: t.Items.Freeze())).ToList();
+        var tokens = _tokenOrder.Freeze();
         var folder = _folder!;
         _snapshot = Task.Run(() =>
         {
@@ -226,8 +226,12 @@ internal sealed partial class DynamoStore
                         }
                     }
 
-                    foreach (var (token, (hash, time)) in tokens)
+                    foreach (var (token, hash, time) in tokens)
+                    {
                         frame.Token(token, hash, time);
+                        FlushFrame(file, frame, last, SnapshotFrame);
+                    }
+
                     frame.End();
                     FlushFrame(file, frame, last, 0);
                     file.Flush(flushToDisk: true);

@@ -30,6 +30,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     private readonly Dictionary<int, Table> _tablesByNumber = [];
     private readonly Dictionary<int, ChangeStream> _streams = [];
     private readonly Dictionary<string, (byte[] Hash, long Time)> _tokens = new(StringComparer.Ordinal);
+    private readonly AppendList<(string Token, byte[] Hash, long Time)> _tokenOrder = new();
     private WriteAheadLog? _wal;
     private long _sequence;
     private int _lastTable;
@@ -130,7 +131,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
         if (token is { } known)
         {
             _frame.Token(known.Token, known.Hash, time);
-            _tokens[known.Token] = (known.Hash, time);
+            Remember(known.Token, known.Hash, time);
         }
 
         End();
@@ -196,8 +197,15 @@ internal sealed partial class DynamoStore : IAsyncDisposable
 
                 RenewShards();
                 var forgotten = (Now - TokenLifetime).ToUnixTimeMilliseconds();
-                foreach (var token in _tokens.Where(t => t.Value.Time < forgotten).Select(t => t.Key).ToList())
-                    _tokens.Remove(token);
+                for (; _tokenOrder.Count > 0 && _tokenOrder[0].Time < forgotten; _tokenOrder.RemoveFirst(1))
+                {
+                    // A token that was used again is remembered by its later use.
+                    if (_tokens.TryGetValue(_tokenOrder[0].Token, out var known) && known.Time < forgotten)
+                        _tokens.Remove(_tokenOrder[0].Token);
+                }
+
+                // Nobody waits for these frames.
+                _wal?.Start();
                 return deleted;
             }
         }
@@ -233,6 +241,12 @@ internal sealed partial class DynamoStore : IAsyncDisposable
         _wal.Append(_frame.Written);
         if (_wal.SegmentLength > _options.SnapshotAfterBytes && _snapshot.IsCompleted)
             BeginSnapshot();
+    }
+
+    private void Remember(string token, byte[] hash, long time)
+    {
+        _tokens[token] = (hash, time);
+        _tokenOrder.Add((token, hash, time));
     }
 
     private void Apply(in ItemChange change, long time)

@@ -45,11 +45,14 @@ internal sealed class FaultRules(TimeProvider time)
 
     /// <summary>Decides what goes wrong with one request of a JSON service; null, at the cost of one read, when nothing does.</summary>
     public DrawnFaults? Draw(IAwsService service, string operation, ReadOnlyMemory<byte> body) =>
-        _rules is { Length: > 0 } rules ? Draw(rules, service, operation, () => RequestedResources.Of(body.Span)) : null;
+        _rules.Length == 0 ? null : DrawFrom(service, operation, body);
 
     /// <summary>Decides what goes wrong with one request about a thing that is known; null, at the cost of one read, when nothing does.</summary>
     public DrawnFaults? Draw(IAwsService service, string operation, string resource) =>
         _rules is { Length: > 0 } rules ? Draw(rules, service, operation, () => [resource]) : null;
+
+    private DrawnFaults? DrawFrom(IAwsService service, string operation, ReadOnlyMemory<byte> body) =>
+        Draw(_rules, service, operation, () => RequestedResources.Of(body.Span));
 
     private DrawnFaults? Draw(FaultRule[] rules, IAwsService service, string operation, Func<List<string>> resources)
     {

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.IO.Hashing;
@@ -19,7 +20,13 @@ internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<
     /// <summary>DynamoDB's own limit for a request, 16 MB (BatchWriteItem), with room for the JSON around it.</summary>
     private const long BodyLimit = 24 * 1024 * 1024;
 
+    private const int KeptAnswers = 64;
+    private const int LargestKeptAnswer = 64 * 1024;
+
     private static readonly JsonWriterOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+
+    /// <summary>Buffers of earlier answers, for the next ones.</summary>
+    private readonly ConcurrentQueue<ArrayBufferWriter<byte>> _answers = new();
     private readonly Dictionary<string, IAwsJsonService> _services = services.ToDictionary(s => s.TargetPrefix, StringComparer.Ordinal);
 
     public Task InvokeAsync(HttpContext context)
@@ -38,8 +45,9 @@ internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<
         var operation = target[(dot + 1)..];
         _services.TryGetValue(dot < 0 ? "" : target[..dot], out var service);
         var contentType = service?.ContentType ?? context.Request.ContentType ?? "application/x-amz-json-1.0";
-        var answer = new ArrayBufferWriter<byte>(1024);
-        var requestId = Guid.NewGuid().ToString("N").ToUpperInvariant();
+        if (!_answers.TryDequeue(out var answer))
+            answer = new ArrayBufferWriter<byte>(4096);
+        var requestId = NewRequestId();
         var span = OperationSpan.Of(context);
         var status = StatusCodes.Status200OK;
         string? error = null;
@@ -97,6 +105,21 @@ internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<
         if (service?.TargetPrefix.StartsWith("DynamoDB", StringComparison.Ordinal) == true)
             response.Headers["x-amz-crc32"] = Crc32.HashToUInt32(answer.WrittenSpan).ToString(CultureInfo.InvariantCulture);
         await response.BodyWriter.WriteAsync(answer.WrittenMemory, context.RequestAborted);
+
+        // Only now: what was not written whole must not be another request's buffer.
+        if (answer.Capacity <= LargestKeptAnswer && _answers.Count < KeptAnswers)
+        {
+            answer.ResetWrittenCount();
+            _answers.Enqueue(answer);
+        }
+    }
+
+    /// <summary>32 hexadecimal digits. They only have to differ; random bytes for secrets cost a system call.</summary>
+    private static string NewRequestId()
+    {
+        Span<byte> id = stackalloc byte[16];
+        Random.Shared.NextBytes(id);
+        return Convert.ToHexString(id);
     }
 
     private static bool HasCredentials(HttpRequest request) =>
@@ -117,6 +140,8 @@ internal sealed partial class AwsJsonEndpoint(RequestDelegate next, IEnumerable<
                 if (read == 0)
                     return (buffer, length);
                 length += read;
+                if (length == context.Request.ContentLength)
+                    return (buffer, length);
                 if (length > BodyLimit)
                     throw TooLarge();
                 if (length == buffer.Length)

@@ -17,6 +17,8 @@ internal static class AwsJsonSetup
             kestrel.Limits.MinRequestBodyDataRate = null;
             kestrel.Limits.MinResponseDataRate = null;
         });
+        // This category's scope and activity are made for every request when it may log; spans for an exporter do not need it, and Kestrel itself logs what nobody caught.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<Meters>();
         builder.Services.AddSingleton<RunningServices>();

@@ -3,9 +3,10 @@ using Microsoft.Win32.SafeHandles;
 namespace ChatPlatform.LocalAws.Storage;
 
 /// <summary>
-/// The write-ahead log with group commit: writers append frames to a buffer, one loop writes what has gathered with a single call (and flushes it to the disk when
-/// asked to), then everybody in that batch is told. <see cref="Append"/> and <see cref="Rotate"/> are called under the owner's lock, which gives frames their order;
-/// <see cref="WaitAsync"/> is thread-safe. What waits is bounded by the number of requests in flight, because each of them waits for its own frame.
+/// The write-ahead log with group commit: writers append frames to a buffer; the first one that waits while nobody writes writes itself, so that a lone writer meets no
+/// other thread; what gathers in the meantime one loop writes with a single call (and flushes it to the disk when asked to), then everybody in that batch is told.
+/// <see cref="Append"/> and <see cref="Rotate"/> are called under the owner's lock, which gives frames their order; <see cref="WaitAsync"/> and <see cref="Start"/> are
+/// thread-safe. What waits is bounded by the number of requests in flight, because each of them waits for its own frame.
 /// </summary>
 /// <remarks>
 /// When the disk refuses a write (full, gone), those who wait get the error, new appends are refused, and the loop tries the same bytes at the same place again
@@ -14,6 +15,8 @@ namespace ChatPlatform.LocalAws.Storage;
 internal sealed partial class WriteAheadLog : IAsyncDisposable
 {
     public static readonly byte[] Mark = "CPWL"u8.ToArray();
+    private const int FirstBuffer = 16 * 1024;
+    private const int LargestSpare = 1024 * 1024;
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(500);
 
     private readonly string _folder;
@@ -25,16 +28,21 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
     private readonly Task _loop;
 
     // Guarded by _gate.
-    private Batch _gathering = new();
+    private Batch _gathering = new(new byte[FirstBuffer]);
     private Batch? _writing;
+    private byte[]? _spare;
     private long _appended;
     private long _written;
     private Exception? _failure;
 
-    // Owned by the loop.
+    /// <summary>A batch that is <see cref="_writing"/> and that the disk refused to one who waited.</summary>
+    private Batch? _refused;
+
+    // Owned by whoever has made a batch _writing.
     private SafeFileHandle _file;
     private long _offset;
     private long _flushes;
+    private Task _retired = Task.CompletedTask;
 
     /// <param name="folder">Where segments lie.</param>
     /// <param name="last">The number of the last frame that exists; the next one continues.</param>
@@ -77,7 +85,7 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
         }
     }
 
-    /// <summary>Queues one frame and gives its number.</summary>
+    /// <summary>Queues one frame and gives its number. It is written when somebody waits, or after <see cref="Start"/>.</summary>
     public long Append(ReadOnlySpan<byte> payload)
     {
         lock (_gate)
@@ -85,10 +93,15 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
             _gathering.Add(payload);
             SegmentLength += payload.Length + LogFile.FrameOverhead;
             _gathering.Last = ++_appended;
-            if (_work.CurrentCount == 0)
-                _work.Release();
             return _appended;
         }
+    }
+
+    /// <summary>Has the loop write what has gathered.</summary>
+    public void Start()
+    {
+        lock (_gate)
+            WakeLoop();
     }
 
     /// <summary>Later frames go to a new segment. Gives the number of the last frame in the old one.</summary>
@@ -100,8 +113,7 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
             _gathering.RotateAt = _gathering.Length;
             _gathering.NewSegment = _appended + 1;
             SegmentLength = 0;
-            if (_work.CurrentCount == 0)
-                _work.Release();
+            WakeLoop();
             return _appended;
         }
     }
@@ -110,14 +122,36 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
     /// <exception cref="IOException">The disk refused it; it may still be written later.</exception>
     public Task WaitAsync(long number)
     {
+        Batch mine;
         lock (_gate)
         {
             if (number <= _written)
                 return Task.CompletedTask;
             if (_failure is not null)
                 return Task.FromException(new IOException($"The data folder does not take writes: {_failure.Message}", _failure));
-            return _writing is not null && number <= _writing.Last ? _writing.Done.Task : _gathering.Done.Task;
+            if (_writing is not null)
+                return number <= _writing.Last ? _writing.Done.Task : _gathering.Done.Task;
+            // A new segment and the last batch are the loop's.
+            if (_gathering.NewSegment is not null || _stop.IsCancellationRequested)
+                return _gathering.Done.Task;
+            mine = Take();
         }
+
+        if (TryWrite(mine))
+        {
+            Complete(mine);
+        }
+        else
+        {
+            // The loop goes on with it.
+            lock (_gate)
+            {
+                _refused = mine;
+                WakeLoop();
+            }
+        }
+
+        return mine.Done.Task;
     }
 
     public async ValueTask DisposeAsync()
@@ -126,6 +160,7 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
             return;
         await _stop.CancelAsync();
         await _loop;
+        await _retired;
         _file.Dispose();
         _stop.Dispose();
         _work.Dispose();
@@ -134,11 +169,12 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
     private async Task WriteAsync()
     {
         var stopping = false;
-        while (!stopping)
+        while (true)
         {
             try
             {
-                await _work.WaitAsync(_stop.Token);
+                if (!stopping)
+                    await _work.WaitAsync(_stop.Token);
             }
             catch (OperationCanceledException)
             {
@@ -146,12 +182,26 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
                 stopping = true;
             }
 
-            Batch batch;
+            Batch? batch = null;
+            Task? other = null;
             lock (_gate)
             {
-                batch = _gathering;
-                _gathering = new Batch { Last = batch.Last };
-                _writing = batch;
+                if (_refused is not null)
+                    (batch, _refused) = (_refused, null);
+                else if (_writing is not null)
+                    other = _writing.Done.Task;
+                else if (!_gathering.IsEmpty)
+                    batch = Take();
+                else if (stopping)
+                    return;
+            }
+
+            if (batch is null)
+            {
+                // One who waited is writing, and wakes this loop for what has gathered meanwhile; at the end there may be nobody to do so.
+                if (stopping)
+                    await other!.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                continue;
             }
 
             while (!TryWrite(batch))
@@ -168,16 +218,41 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
                 }
             }
 
-            lock (_gate)
-            {
-                _written = Math.Max(_written, batch.Last);
-                _writing = null;
-                _failure = null;
-                _gathering.ForgetFailure();
-            }
-
-            batch.Done.TrySetResult();
+            Complete(batch);
         }
+    }
+
+    /// <summary>Under _gate, while nobody writes.</summary>
+    private Batch Take()
+    {
+        var batch = _gathering;
+        _gathering = new Batch(_spare ?? new byte[FirstBuffer]) { Last = batch.Last };
+        _spare = null;
+        _writing = batch;
+        return batch;
+    }
+
+    private void Complete(Batch batch)
+    {
+        lock (_gate)
+        {
+            _written = Math.Max(_written, batch.Last);
+            _writing = null;
+            _failure = null;
+            _gathering.ForgetFailure();
+            _spare = batch.Buffer.Length <= LargestSpare ? batch.Buffer : null;
+            if (!_gathering.IsEmpty)
+                WakeLoop();
+        }
+
+        batch.Done.TrySetResult();
+    }
+
+    /// <summary>Under _gate.</summary>
+    private void WakeLoop()
+    {
+        if (_work.CurrentCount == 0)
+            _work.Release();
     }
 
     private bool TryWrite(Batch batch)
@@ -188,11 +263,12 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
             if (batch.NewSegment is { } first)
             {
                 Write(bytes[..batch.RotateAt]);
-                RandomAccess.FlushToDisk(_file);
-                _file.Dispose();
-                (_file, _offset) = Open(first);
                 batch.TakeOut(batch.RotateAt);
                 bytes = batch.Bytes;
+                var full = _file;
+                (_file, _offset) = Open(first);
+                batch.NewSegment = null;
+                _retired = Task.WhenAll(_retired, Task.Run(() => Retire(full)));
             }
 
             Write(bytes);
@@ -210,6 +286,25 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
 
             LogRefused(_log, _folder, error);
             return false;
+        }
+    }
+
+    /// <summary>
+    /// Closes a segment that is full. It goes to the disk before its successor grows much, so that a power cut leaves no hole between them; nobody waits for that, because
+    /// its frames are as safe as promised already.
+    /// </summary>
+    private void Retire(SafeFileHandle segment)
+    {
+        using (segment)
+        {
+            try
+            {
+                RandomAccess.FlushToDisk(segment);
+            }
+            catch (IOException error)
+            {
+                LogNotFlushed(_log, _folder, error);
+            }
         }
     }
 
@@ -237,10 +332,13 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
     [LoggerMessage(10, LogLevel.Error, "The log in {Folder} cannot be written; writes are refused until it can")]
     private static partial void LogRefused(ILogger logger, string folder, Exception error);
 
+    [LoggerMessage(11, LogLevel.Warning, "A full segment of the log in {Folder} could not be flushed to the disk; what it holds survives a crash of this process, not a power cut")]
+    private static partial void LogNotFlushed(ILogger logger, string folder, Exception error);
+
     /// <summary>Frames that go to the disk together.</summary>
-    private sealed class Batch
+    private sealed class Batch(byte[] buffer)
     {
-        private byte[] _bytes = new byte[16 * 1024];
+        private byte[] _bytes = buffer;
 
         public TaskCompletionSource Done { get; private set; } = NewSource();
 
@@ -251,6 +349,11 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
         public long? NewSegment { get; set; }
 
         public int RotateAt { get; set; }
+
+        /// <summary>What the frames lie in, for the next batch.</summary>
+        public byte[] Buffer => _bytes;
+
+        public bool IsEmpty => Length == 0 && NewSegment is null;
 
         public ReadOnlyMemory<byte> Bytes => _bytes.AsMemory(0, Length);
 
@@ -276,7 +379,6 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
         {
             _bytes = _bytes[count..Length];
             Length -= count;
-            NewSegment = null;
             RotateAt = 0;
         }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using ChatPlatform.LocalAws.DynamoDb.Tables;
+using ChatPlatform.LocalAws.Storage;
 
 namespace ChatPlatform.LocalAws.Streams;
 
@@ -49,12 +50,27 @@ internal sealed record StreamDefinition
     public required IReadOnlyList<ShardDefinition> Shards { get; init; }
 }
 
-/// <summary>One change of one item. The images are the stored items themselves, never copies. <paramref name="Expired"/>: TTL deleted it.</summary>
-/// <param name="Sequence">Grows over all streams of the process.</param>
-/// <param name="Time">Epoch milliseconds.</param>
-/// <param name="Old">The item before; null for an insert.</param>
-/// <param name="New">The item after; null for a removal.</param>
-internal sealed record StreamRecord(long Sequence, long Time, byte[]? Old, byte[]? New, bool Expired);
+/// <summary>One change of one item, in 32 bytes: there are as many as changes in a day. The images are the stored items themselves, never copies.</summary>
+internal readonly struct StreamRecord(long sequence, long time, byte[]? old, byte[]? @new, bool expired)
+{
+    /// <summary>The time; its complement, which is negative, when TTL deleted the item.</summary>
+    private readonly long _time = expired ? ~time : time;
+
+    /// <summary>Grows over all streams of the process.</summary>
+    public long Sequence { get; } = sequence;
+
+    /// <summary>Epoch milliseconds.</summary>
+    public long Time => Expired ? ~_time : _time;
+
+    /// <summary>Whether TTL deleted it.</summary>
+    public bool Expired => _time < 0;
+
+    /// <summary>The item before; null for an insert.</summary>
+    public byte[]? Old { get; } = old;
+
+    /// <summary>The item after; null for a removal.</summary>
+    public byte[]? New { get; } = @new;
+}
 
 /// <summary>The records of one stream, shard by shard. Guarded by the store's lock.</summary>
 internal sealed class ChangeStream
@@ -94,7 +110,7 @@ internal sealed class ChangeStream
             if (!_shards.TryGetValue(shard.Id, out var known))
                 _shards.Add(shard.Id, known = new Shard());
             known.Definition = shard;
-            known.Records.RemoveRange(0, FirstIndex(known.Records, shard.TrimmedTo + 1));
+            known.Records.RemoveFirst(FirstIndex(known.Records, shard.TrimmedTo + 1));
         }
 
         _open = [.. definition.Shards.Where(s => s.EndSequence is null).Select(s => _shards[s.Id])];
@@ -143,7 +159,8 @@ internal sealed class ChangeStream
         return (count, oldest);
     }
 
-    public IEnumerable<(string Shard, IReadOnlyList<StreamRecord> Records)> All() => _shards.Select(s => (s.Key, (IReadOnlyList<StreamRecord>)s.Value.Records));
+    /// <summary>The records as they are now, by shard, to be read later and without the store's lock.</summary>
+    public List<(string Shard, IEnumerable<StreamRecord> Records)> Freeze() => [.. _shards.Select(s => (s.Key, s.Value.Records.Freeze()))];
 
     /// <summary>
     /// The stream as it should be now: open shards that hold records and are <paramref name="lifetime"/> old have a successor, shards that were closed a day ago are gone, and so
@@ -178,7 +195,7 @@ internal sealed class ChangeStream
 
     private long LastSequence(string shard) => _shards[shard].Records is { Count: > 0 } records ? records[^1].Sequence : _shards[shard].Definition.TrimmedTo;
 
-    private static int FirstIndex(List<StreamRecord> records, long from)
+    private static int FirstIndex(AppendList<StreamRecord> records, long from)
     {
         var (low, high) = (0, records.Count);
         while (low < high)
@@ -197,7 +214,7 @@ internal sealed class ChangeStream
     {
         public ShardDefinition Definition { get; set; } = null!;
 
-        public List<StreamRecord> Records { get; } = [];
+        public AppendList<StreamRecord> Records { get; } = new();
 
         /// <summary>Everything below has been read by somebody.</summary>
         public long Reached { get; set; }

@@ -484,7 +484,7 @@ internal sealed class ExpressionParser
         // The text from the token before to the token after.
         var (first, last) = (_tokens[Math.Max(0, _at - 1)], _tokens[Math.Min(_at + 1, _tokens.Count - 1)]);
         var end = last.Kind == TokenKind.End ? _text.TrimEnd().Length : last.Start + last.Text.Length;
-        return Invalid($"Syntax error; token: \"{Current.Text}\", near: \"{_text[first.Start..end]}\"");
+        return Invalid($"Syntax error; token: \"{Current.Text}\", near: \"{_text[Math.Min(first.Start, end)..end]}\"");
     }
 
     private static Comparator? ToComparator(string symbol) => symbol switch

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json;
 using ChatPlatform.LocalAws.DynamoDb.Expressions;
@@ -32,7 +33,7 @@ internal sealed partial class DynamoDbService
         var (start, startItem) = ReadStartKey(request, source, InvalidStart);
         if (start is not null && !start.AsSpan().StartsWith(prefix))
             throw DynamoDbErrors.Validation("The provided starting key is outside query boundaries based on provided conditions");
-        if (start is not null && source.Keys.SortKey is { } sortKey && !condition.Includes(ItemKeys.Key(startItem, sortKey)!.Value.Span))
+        if (start is not null && source.Keys.SortName is { } sortName && !condition.Includes(Item.Payload(startItem.Encoded.Span, sortName)))
             throw DynamoDbErrors.Validation("The provided starting key does not match the range key predicate");
         // The nearer of the range's end and the place to go on from; the entry at that place was given already.
         var edge = forward ? from : Above(condition, prefix, source);
@@ -41,13 +42,13 @@ internal sealed partial class DynamoDbService
             Forward: forward,
             From: resumes ? start : edge,
             Inclusive: !resumes,
-            Contains: (key, item) =>
+            Contains: (_, item) =>
             {
-                if (!key.AsSpan().StartsWith(prefix))
+                if (!Item.Payload(item, source.Keys.PartitionName).SequenceEqual(condition.PartitionKey))
                     return null;
-                if (source.Keys.SortKey is null)
+                if (source.Keys.SortName is null)
                     return true;
-                var sort = ItemKeys.Key(new Item(item), source.Keys.SortKey)!.Value.Span;
+                var sort = Item.Payload(item, source.Keys.SortName);
                 if (condition.Includes(sort))
                     return true;
                 // Outside on the near side (an excluded end): go on. On the far side: done.
@@ -75,10 +76,11 @@ internal sealed partial class DynamoDbService
             throw DynamoDbErrors.Validation($"The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: {segment} is not less than TotalSegments: {total}");
         var from = total is null ? [] : ItemKeys.SegmentStart((int)segment!, (int)total)!;
         var end = total is null ? null : ItemKeys.SegmentStart((int)segment! + 1, (int)total);
+        var last = end is null ? ulong.MaxValue : BinaryPrimitives.ReadUInt64BigEndian(end) - 1;
         var (start, _) = ReadStartKey(request, source, source.Index is null ? $"{InvalidStart}: The provided key element does not match the schema" : InvalidStart);
         if (start is not null && (start.AsSpan().SequenceCompareTo(from) < 0 || (end is not null && start.AsSpan().SequenceCompareTo(end) >= 0)))
             throw DynamoDbErrors.Validation("The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment.");
-        Answer(request, source, shape, new Range(true, start ?? from, start is null, (key, _) => end is null || key.AsSpan().SequenceCompareTo(end) < 0 ? true : null), json);
+        Answer(request, source, shape, new Range(true, start ?? from, start is null, (head, _) => head <= last ? true : null), json);
     }
 
     private void Answer(Request request, Source source, Shape shape, Range range, Utf8JsonWriter json)
@@ -147,49 +149,58 @@ internal sealed partial class DynamoDbService
     /// </summary>
     private IEnumerable<byte[]> Read(Source source, Range range, int limit)
     {
-        const int batchBytes = 256 * 1024;
-        var batch = new List<KeyValuePair<byte[], byte[]>>();
-        var (from, inclusive, left) = (range.From, range.Inclusive, limit);
-        while (left > 0)
+        var batch = new List<byte[]>();
+        var left = limit;
+        for (Range? next = range; next is not null && left > 0;)
         {
             batch.Clear();
-            var ended = true;
             lock (_store.Gate)
             {
                 var table = _store.Require(source.Table.Name);
-                var entries = source.Index is null
-                    ? table.Items
-                    : table.Indexes.TryGetValue(source.Index.Name, out var index) ? index.Entries : throw NoIndex(source.Index.Name);
-                var bytes = 0;
-                foreach (var entry in range.Forward ? entries.Ascend(from!, inclusive) : entries.Descend(from))
-                {
-                    if (range.Contains(entry.Key, entry.Value) is not { } within)
-                        break;
-                    (from, inclusive) = (entry.Key, false);
-                    if (!within)
-                        continue;
-                    batch.Add(entry);
-                    bytes += entry.Value.Length;
-                    if (--left == 0 || bytes >= batchBytes)
-                    {
-                        ended = left == 0;
-                        break;
-                    }
-                }
+                if (source.Index is null)
+                    next = Collect(table.Items, item => item, table.KeyOf, next, left, batch);
+                else if (table.Indexes.TryGetValue(source.Index.Name, out var index))
+                    next = Collect(index.Entries, entry => entry.Item, entry => entry.Key, next, left, batch);
+                else
+                    throw NoIndex(source.Index.Name);
             }
 
-            foreach (var (_, item) in batch)
+            left -= batch.Count;
+            foreach (var item in batch)
                 yield return item;
-            if (ended)
-                yield break;
         }
+    }
+
+    /// <summary>Adds the items of a range to a batch until one of them is full; gives what is left of the range, null when nothing is.</summary>
+    private static Range? Collect<TEntry, TOrder>(
+        OrderedIndex<TEntry, TOrder> entries, Func<TEntry, byte[]> itemOf, Func<TEntry, byte[]> keyOf, Range range, int limit, List<byte[]> batch)
+        where TEntry : notnull
+        where TOrder : IKeyOrder<TEntry>
+    {
+        const int batchBytes = 256 * 1024;
+        var bytes = 0;
+        foreach (var (head, entry) in range.Forward ? entries.Ascend(range.From!, range.Inclusive) : entries.Descend(range.From))
+        {
+            var item = itemOf(entry);
+            if (range.Contains(head, item) is not { } within)
+                return null;
+            if (!within)
+                continue;
+            batch.Add(item);
+            bytes += item.Length;
+            if (batch.Count == limit || bytes >= batchBytes)
+                return range with { From = keyOf(entry), Inclusive = false };
+        }
+
+        return null;
     }
 
     /// <summary>The items under a partition key, for other than answering a query.</summary>
     internal IEnumerable<byte[]> ReadPartition(TableDefinition table, Item key)
     {
-        var prefix = ItemKeys.PartitionPrefix(ItemKeys.Key(key, table.Keys.PartitionKey)!.Value.Span);
-        return Read(new Source(table, null), new Range(true, prefix, true, (stored, _) => stored.AsSpan().StartsWith(prefix) ? true : null), int.MaxValue);
+        var partition = Item.Payload(key.Encoded.Span, table.Keys.PartitionName).ToArray();
+        var range = new Range(true, ItemKeys.PartitionPrefix(partition), true, (_, item) => Item.Payload(item, table.Keys.PartitionName).SequenceEqual(partition) ? true : null);
+        return Read(new Source(table, null), range, int.MaxValue);
     }
 
     private Source ReadSource(Request request)
@@ -302,6 +313,6 @@ internal sealed partial class DynamoDbService
     /// <summary>What becomes of an item that was read.</summary>
     private sealed record Shape(Condition? Filter, Projection? Projection, bool WritesItems, bool Consistent, int Limit, bool FetchesFromTable);
 
-    /// <summary>Where reading begins and which entries it takes; <paramref name="Contains"/> gives null where it ends.</summary>
-    private sealed record Range(bool Forward, byte[]? From, bool Inclusive, Func<byte[], byte[], bool?> Contains);
+    /// <summary>Where reading begins and which entries, by head and item, it takes; <paramref name="Contains"/> gives null where it ends.</summary>
+    private sealed record Range(bool Forward, byte[]? From, bool Inclusive, Func<ulong, byte[], bool?> Contains);
 }

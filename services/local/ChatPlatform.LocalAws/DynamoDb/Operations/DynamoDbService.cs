@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Unicode;
 using ChatPlatform.LocalAws.Protocol;
 
 namespace ChatPlatform.LocalAws.DynamoDb.Operations;
@@ -99,16 +100,37 @@ internal sealed partial class DynamoDbService : IAwsJsonService
         operation is "GetItem" or "Query" or "Scan" or "BatchGetItem" or "TransactGetItems"
         || operation.StartsWith("Describe", StringComparison.Ordinal) || operation.StartsWith("List", StringComparison.Ordinal);
 
-    /// <summary>Parses a body, which must be one JSON object.</summary>
-    private static JsonDocument Parse(ReadOnlyMemory<byte> body)
+    /// <summary>Parses a body, which must be JSON whose strings and names are Unicode, so that nobody further on meets one that is not.</summary>
+    /// <exception cref="AwsException">SerializationException.</exception>
+    internal static JsonDocument Parse(ReadOnlyMemory<byte> body)
     {
         try
         {
+            RequireUnicode(body.Span);
             return JsonDocument.Parse(body.IsEmpty ? "{}"u8.ToArray() : body, Parsing);
         }
         catch (JsonException)
         {
             throw AwsException.Serialization("The request body is not valid JSON");
+        }
+        catch (InvalidOperationException)
+        {
+            throw AwsException.Serialization("A string of the request body is not valid Unicode");
+        }
+    }
+
+    /// <summary>JsonDocument takes bytes that are no UTF-8, and escapes that are half a surrogate pair, and fails only when such a string is asked for.</summary>
+    private static void RequireUnicode(ReadOnlySpan<byte> body)
+    {
+        if (!Utf8.IsValid(body))
+            throw AwsException.Serialization("The request body is not valid UTF-8");
+        if (body.IndexOf(@"\u"u8) < 0)
+            return;
+        var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = Parsing.MaxDepth });
+        while (reader.Read())
+        {
+            if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName && reader.ValueIsEscaped)
+                reader.GetString();
         }
     }
 

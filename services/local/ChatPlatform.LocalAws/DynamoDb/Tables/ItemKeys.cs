@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
-using System.Text;
 using ChatPlatform.LocalAws.DynamoDb.Values;
 
 namespace ChatPlatform.LocalAws.DynamoDb.Tables;
@@ -14,25 +13,24 @@ internal static class ItemKeys
     /// <summary>https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys</summary>
     public const int MaxPartitionKeyLength = 2048;
     public const int MaxSortKeyLength = 1024;
-    private const int HashLength = 8;
+    public const int HashLength = 8;
 
     /// <summary>The stored key of an item that has its table's keys.</summary>
     public static byte[] OfTable(KeySchema keys, Item item)
     {
-        var partition = Key(item, keys.PartitionKey)!.Value;
-        var sort = keys.SortKey is null ? ReadOnlyMemory<byte>.Empty : Key(item, keys.SortKey)!.Value;
-        return Join(partition.Span, sort.Span);
+        var encoded = item.Encoded.Span;
+        return Join(Item.Payload(encoded, keys.PartitionName), keys.SortName is null ? [] : Item.Payload(encoded, keys.SortName));
     }
 
     /// <summary>The entry of an item in an index; null when a key attribute is missing or not of the key's type (a sparse index).</summary>
     public static byte[]? OfIndex(TableDefinition table, IndexDefinition index, Item item, ReadOnlySpan<byte> tableKey)
     {
-        if (IndexedKey(table, item, index.Keys.PartitionKey) is not { } partition)
+        if (IndexedKey(table, item, index.Keys.PartitionKey, index.Keys.PartitionName) is not { } partition)
             return null;
         var sort = ReadOnlyMemory<byte>.Empty;
         if (index.Keys.SortKey is not null)
         {
-            if (IndexedKey(table, item, index.Keys.SortKey) is not { } found)
+            if (IndexedKey(table, item, index.Keys.SortKey, index.Keys.SortName!) is not { } found)
                 return null;
             sort = found;
         }
@@ -79,14 +77,10 @@ internal static class ItemKeys
     /// <summary>The shard of a key: all changes of one item come in one shard.</summary>
     public static int Shard(ReadOnlySpan<byte> tableKey, int shards) => (int)(XxHash3.HashToUInt64(tableKey) % (uint)shards);
 
-    /// <summary>The bytes of a key attribute; null when missing.</summary>
-    public static ReadOnlyMemory<byte>? Key(Item item, string name) =>
-        item.TryGet(Encoding.UTF8.GetBytes(name), out var value) ? value.Payload : default(ReadOnlyMemory<byte>?);
-
-    private static ReadOnlyMemory<byte>? IndexedKey(TableDefinition table, Item item, string name)
+    private static ReadOnlyMemory<byte>? IndexedKey(TableDefinition table, Item item, string name, ReadOnlySpan<byte> utf8)
     {
         // No conditional expression here: its null would become an empty memory, and the item without the key an entry.
-        if (item.TryGet(Encoding.UTF8.GetBytes(name), out var value) && value.Type == table.AttributeTypes[name])
+        if (item.TryGet(utf8, out var value) && value.Type == table.AttributeTypes[name])
             return value.Payload;
         return null;
     }

@@ -11,7 +11,7 @@ internal sealed class SecondaryIndex(IndexDefinition definition)
 {
     public IndexDefinition Definition { get; } = definition;
 
-    public OrderedIndex<byte[]> Entries { get; } = new();
+    public OrderedIndex<IndexEntry, IndexEntryOrder> Entries { get; } = new(default);
 }
 
 /// <summary>A table's items, their secondary indexes and their expiries. Guarded by the store's lock; the items' bytes never change and may be read outside of it.</summary>
@@ -20,11 +20,12 @@ internal sealed class Table
     private byte[]? _expiryName;
 
     /// <summary>Expiry in epoch seconds, big-endian, then the table key; null when TTL is off.</summary>
-    private OrderedIndex<byte[]>? _expiries;
+    private OrderedIndex<byte[], KeyOnlyOrder>? _expiries;
 
     public Table(TableDefinition definition, ChangeStream? stream)
     {
         Definition = definition;
+        Items = new(new ItemOrder(definition.Keys));
         Redefine(definition, stream);
     }
 
@@ -33,7 +34,7 @@ internal sealed class Table
     /// <summary>The stream that takes changes; null when there is none.</summary>
     public ChangeStream? Stream { get; private set; }
 
-    public OrderedIndex<byte[]> Items { get; } = new();
+    public OrderedIndex<byte[], ItemOrder> Items { get; }
 
     public Dictionary<string, SecondaryIndex> Indexes { get; } = new(StringComparer.Ordinal);
 
@@ -50,10 +51,10 @@ internal sealed class Table
         {
             var added = new SecondaryIndex(index);
             Indexes.Add(index.Name, added);
-            foreach (var (key, item) in Items.Ascend([]))
+            foreach (var (_, item) in Items.Ascend([]))
             {
-                if (ItemKeys.OfIndex(definition, index, new Item(item), key) is { } entry)
-                    added.Entries.Set(entry, item);
+                if (ItemKeys.OfIndex(definition, index, new Item(item), KeyOf(item)) is { } entry)
+                    added.Entries.Set(entry, new IndexEntry(entry, item));
             }
         }
 
@@ -61,10 +62,13 @@ internal sealed class Table
         if (expiryName.AsSpan().SequenceEqual(_expiryName) && (expiryName is null) == (_expiries is null))
             return;
         _expiryName = expiryName;
-        _expiries = expiryName is null ? null : new();
-        foreach (var (key, item) in Items.Ascend([]))
-            SetExpiry(key, item);
+        _expiries = expiryName is null ? null : new(default);
+        foreach (var (_, item) in Items.Ascend([]))
+            SetExpiry(KeyOf(item), item);
     }
+
+    /// <summary>The stored key of one of the items.</summary>
+    public byte[] KeyOf(byte[] item) => ItemKeys.OfTable(Definition.Keys, new Item(item));
 
     public byte[]? Find(ReadOnlySpan<byte> key) => Items.TryGet(key, out var item) ? item : null;
 
@@ -84,7 +88,7 @@ internal sealed class Table
             if (before is not null && !before.AsSpan().SequenceEqual(after))
                 index.Entries.Remove(before);
             if (after is not null)
-                index.Entries.Set(after, item!);
+                index.Entries.Set(after, new IndexEntry(after, item!));
         }
 
         if (_expiries is null)
@@ -102,12 +106,15 @@ internal sealed class Table
     public List<byte[]> Expired(DateTimeOffset now, int limit) => _expiries is null
         ? []
         : [.. _expiries.Ascend(ExpiryKey(now.AddYears(-5).ToUnixTimeSeconds(), []))
-            .TakeWhile(e => BinaryPrimitives.ReadInt64BigEndian(e.Key) < now.ToUnixTimeSeconds()).Take(limit).Select(e => e.Value)];
+            .TakeWhile(e => (long)e.Head < now.ToUnixTimeSeconds()).Take(limit).Select(e => e.Entry[sizeof(long)..])];
 
     private void SetExpiry(byte[] key, byte[] item)
     {
-        if (Expiry(item) is { } expiry)
-            _expiries!.Set(ExpiryKey(expiry, key), key);
+        if (_expiries is not null && Expiry(item) is { } expiry)
+        {
+            var entry = ExpiryKey(expiry, key);
+            _expiries.Set(entry, entry);
+        }
     }
 
     private long? Expiry(byte[] item) =>

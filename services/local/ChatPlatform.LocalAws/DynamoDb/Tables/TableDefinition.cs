@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json.Serialization;
 using ChatPlatform.LocalAws.DynamoDb.Values;
 
@@ -6,8 +7,21 @@ namespace ChatPlatform.LocalAws.DynamoDb.Tables;
 /// <summary>The names of a table's or an index's key attributes.</summary>
 internal sealed record KeySchema(string PartitionKey, string? SortKey)
 {
+    /// <summary>The partition key's name, then the sort key's when there is one.</summary>
     [JsonIgnore]
-    public IEnumerable<string> Names => SortKey is null ? [PartitionKey] : [PartitionKey, SortKey];
+    public IReadOnlyList<string> Names { get; } = SortKey is null ? [PartitionKey] : [PartitionKey, SortKey];
+
+    /// <summary>The partition key's name as it stands in stored items.</summary>
+    [JsonIgnore]
+    public byte[] PartitionName { get; } = Encoding.UTF8.GetBytes(PartitionKey);
+
+    /// <summary>The sort key's name as it stands in stored items; null when there is none.</summary>
+    [JsonIgnore]
+    public byte[]? SortName { get; } = SortKey is null ? null : Encoding.UTF8.GetBytes(SortKey);
+
+    public bool Equals(KeySchema? other) => other is not null && PartitionKey == other.PartitionKey && SortKey == other.SortKey;
+
+    public override int GetHashCode() => HashCode.Combine(PartitionKey, SortKey);
 }
 
 internal enum IndexKind

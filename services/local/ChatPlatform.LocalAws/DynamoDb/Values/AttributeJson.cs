@@ -42,18 +42,9 @@ internal static class AttributeJson
         return new AttributeValue(writer.ToArray());
     }
 
-    public static void Write(Utf8JsonWriter json, Item item)
-    {
-        json.WriteStartObject();
-        foreach (var (name, value) in item)
-        {
-            json.WritePropertyName(name.Span);
-            Write(json, value);
-        }
+    public static void Write(Utf8JsonWriter json, Item item) => AttributeText.Write(json, item);
 
-        json.WriteEndObject();
-    }
-
+    /// <summary>One value; its members and elements as <see cref="AttributeText"/> writes those of an item.</summary>
     public static void Write(Utf8JsonWriter json, AttributeValue value)
     {
         json.WriteStartObject();

@@ -149,17 +149,20 @@ internal readonly struct Item(ReadOnlyMemory<byte> encoded)
 
     public bool TryGet(ReadOnlySpan<byte> name, out AttributeValue value)
     {
-        foreach (var (memberName, memberValue) in this)
-        {
-            if (memberName.Span.SequenceEqual(name))
-            {
-                value = memberValue;
-                return true;
-            }
-        }
+        var found = TryFind(Encoded.Span, name, out var range);
+        value = found ? new AttributeValue(Encoded[range]) : default;
+        return found;
+    }
 
-        value = default;
-        return false;
+    /// <summary>The payload of an attribute in an item's stored bytes; empty when the item has none of that name.</summary>
+    public static ReadOnlySpan<byte> Payload(ReadOnlySpan<byte> encoded, ReadOnlySpan<byte> name)
+    {
+        if (!TryFind(encoded, name, out var range))
+            return [];
+        var value = encoded[range];
+        var at = 1;
+        var length = VarInt.Read(value, ref at);
+        return value.Slice(at, length);
     }
 
     public int Count()
@@ -192,6 +195,26 @@ internal readonly struct Item(ReadOnlyMemory<byte> encoded)
         foreach (var (name, value) in this)
             size += perMember + name.Length + value.BilledSize();
         return size;
+    }
+
+    private static bool TryFind(ReadOnlySpan<byte> encoded, ReadOnlySpan<byte> name, out Range value)
+    {
+        for (var at = 0; at < encoded.Length;)
+        {
+            var length = VarInt.Read(encoded, ref at);
+            var isIt = encoded.Slice(at, length).SequenceEqual(name);
+            at += length;
+            var start = at++;
+            length = VarInt.Read(encoded, ref at);
+            at += length;
+            if (!isIt)
+                continue;
+            value = start..at;
+            return true;
+        }
+
+        value = default;
+        return false;
     }
 
     public struct Enumerator(ReadOnlyMemory<byte> encoded)

@@ -15,6 +15,9 @@ internal static class DynamoNumber
 {
     public const int MaxDigits = 38;
     public const int MaxEncodedLength = 2 + MaxDigits / 2 + 1;
+
+    /// <summary>A sign, <c>0.</c>, and every decimal position from <see cref="MaxExponent"/> or down to below <see cref="MinExponent"/>.</summary>
+    public const int MaxTextLength = 3 - MinExponent + MaxDigits;
     private const int MaxExponent = 125;
     private const int MinExponent = -130;
     private const byte Zero = 0x80;
@@ -104,31 +107,34 @@ internal static class DynamoNumber
     /// <summary>The plain decimal text that DynamoDB answers: no exponent, no needless zeros.</summary>
     public static string Format(ReadOnlySpan<byte> encoded)
     {
+        Span<byte> text = stackalloc byte[MaxTextLength];
+        return Encoding.ASCII.GetString(text[..Format(encoded, text)]);
+    }
+
+    /// <summary>The same as ASCII; gives the bytes written into <paramref name="target"/> (at most <see cref="MaxTextLength"/>).</summary>
+    public static int Format(ReadOnlySpan<byte> encoded, Span<byte> target)
+    {
         if (encoded[0] == Zero)
-            return "0";
-        Span<byte> digits = stackalloc byte[MaxDigits + 2];
-        var (negative, count, exponent) = Decode(encoded, digits);
-        var text = new StringBuilder(count + 4);
-        if (negative)
-            text.Append('-');
-        if (exponent < 0)
         {
-            text.Append("0.").Append('0', -exponent - 1);
-            Append(text, digits[..count]);
-        }
-        else if (count <= exponent + 1)
-        {
-            Append(text, digits[..count]);
-            text.Append('0', exponent + 1 - count);
-        }
-        else
-        {
-            Append(text, digits[..(exponent + 1)]);
-            text.Append('.');
-            Append(text, digits[(exponent + 1)..count]);
+            target[0] = (byte)'0';
+            return 1;
         }
 
-        return text.ToString();
+        Span<byte> digits = stackalloc byte[MaxDigits + 2];
+        var (negative, count, exponent) = Decode(encoded, digits);
+        var length = 0;
+        if (negative)
+            target[length++] = (byte)'-';
+        // The digits' positions run from the exponent down; those without a digit are zeros, those below 0 are fractions.
+        for (var position = Math.Max(exponent, 0); position >= Math.Min(exponent - count + 1, 0); position--)
+        {
+            if (position == -1)
+                target[length++] = (byte)'.';
+            var at = exponent - position;
+            target[length++] = (byte)('0' + (at >= 0 && at < count ? digits[at] : 0));
+        }
+
+        return length;
     }
 
     /// <summary>Exact sum, or difference when <paramref name="subtract"/>.</summary>
@@ -217,12 +223,6 @@ internal static class DynamoNumber
         foreach (var digit in digits[..count])
             integer = integer * 10 + digit;
         return (negative ? -integer : integer, exponent - count + 1);
-    }
-
-    private static void Append(StringBuilder text, ReadOnlySpan<byte> digits)
-    {
-        foreach (var digit in digits)
-            text.Append((char)('0' + digit));
     }
 
     private static Protocol.AwsException NotNumeric(ReadOnlySpan<char> text) =>

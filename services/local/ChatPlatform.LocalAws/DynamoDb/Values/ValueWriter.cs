@@ -7,6 +7,8 @@ internal static class VarInt
     /// <exception cref="InvalidDataException">No length below 2^31 stands there: the bytes are not ours.</exception>
     public static int Read(ReadOnlySpan<byte> source, ref int at)
     {
+        if ((uint)at < (uint)source.Length && source[at] < 0x80)
+            return source[at++];
         var value = 0;
         for (var shift = 0; shift < 35; shift += 7)
         {

@@ -146,6 +146,16 @@ internal sealed class Bucket
             return FindUpload(key, id).Settings;
     }
 
+    /// <summary>Unfinished uploads in the order of their keys, then of their ids.</summary>
+    public IReadOnlyList<UploadSettings> GetUploads()
+    {
+        lock (_gate)
+        {
+            ThrowIfDeleted();
+            return [.. _uploads.Values.Select(u => u.Settings).OrderBy(u => u.Key, KeyOrder.Utf8).ThenBy(u => u.Id, StringComparer.Ordinal)];
+        }
+    }
+
     public IReadOnlyList<StoredObject> GetParts(string key, string id)
     {
         lock (_gate)

@@ -30,7 +30,8 @@ internal sealed class BucketOperations(ObjectStore store)
         },
     ];
 
-    private static XElement Owner(string name) => new(Ns + name, new XElement(Ns + "ID", S3Call.AccountId), new XElement(Ns + "DisplayName", "local"));
+    /// <summary>The one account, as owner or initiator.</summary>
+    public static XElement Owner(string name) => new(Ns + name, new XElement(Ns + "ID", S3Call.AccountId), new XElement(Ns + "DisplayName", "local"));
 
     private Task ListBucketsAsync(S3Call call) => call.AnswerAsync(200, new XElement(
         Ns + "ListAllMyBucketsResult",
@@ -174,9 +175,12 @@ internal sealed class BucketOperations(ObjectStore store)
             new XElement(Ns + "StorageClass", "STANDARD")))
         .Concat(page.CommonPrefixes.Select(p => new XElement(Ns + "CommonPrefixes", new XElement(Ns + "Prefix", encode(p)))));
 
-    private static XElement? EncodingType(S3Call call) => call.Query["encoding-type"] is null ? null : new XElement(Ns + "EncodingType", "url");
+    /// <summary>Echoes the encoding that was asked for; null when none was.</summary>
+    public static XElement? EncodingType(S3Call call) => call.Query["encoding-type"] is null ? null : new XElement(Ns + "EncodingType", "url");
 
-    private static Func<string, string> Encoding(S3Call call) => call.Query["encoding-type"] switch
+    /// <summary>How keys are written in a listing: as they are, or percent-encoded with <c>encoding-type=url</c>.</summary>
+    /// <exception cref="S3Exception"><c>InvalidArgument</c>.</exception>
+    public static Func<string, string> Encoding(S3Call call) => call.Query["encoding-type"] switch
     {
         null => text => text,
         "url" => text => PresignedUrl.Encode(text, keepSlash: true),

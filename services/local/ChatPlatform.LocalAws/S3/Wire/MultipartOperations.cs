@@ -12,6 +12,7 @@ internal sealed class MultipartOperations(ObjectStore store, ObjectOperations ob
     private const long MinPartBytes = 5 * 1024 * 1024;
     private const long MaxObjectBytes = 5L * 1024 * 1024 * 1024 * 1024;
     private const int MaxListedParts = 1_000;
+    private const int MaxListedUploads = 1_000;
     private static readonly XNamespace Ns = S3Call.Namespace;
 
     public IEnumerable<S3Operation> All =>
@@ -30,6 +31,7 @@ internal sealed class MultipartOperations(ObjectStore store, ObjectOperations ob
         new("CompleteMultipartUpload", "POST", S3Scope.Object, ["uploadId"], CompleteAsync) { Headers = ["x-amz-checksum-type", "x-amz-mp-object-size"] },
         new("AbortMultipartUpload", "DELETE", S3Scope.Object, ["uploadId"], AbortAsync),
         new("ListParts", "GET", S3Scope.Object, ["uploadId"], ListPartsAsync) { Parameters = ["max-parts", "part-number-marker"] },
+        new("ListMultipartUploads", "GET", S3Scope.Bucket, ["uploads"], ListUploadsAsync) { Parameters = ["prefix", "key-marker", "upload-id-marker", "max-uploads", "encoding-type"] },
     ];
 
     private Task CreateAsync(S3Call call)
@@ -157,6 +159,44 @@ internal sealed class MultipartOperations(ObjectStore store, ObjectOperations ob
                 new XElement(Ns + "Size", p.Size),
                 p.Checksum is null ? null : new XElement(Ns + ("Checksum" + p.Checksum.Algorithm), p.Checksum.Value))),
             new XElement(Ns + "StorageClass", "STANDARD")));
+    }
+
+    // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html; an id's marker counts only beside a key's.
+    private Task ListUploadsAsync(S3Call call)
+    {
+        var most = Math.Min(call.Number("max-uploads", MaxListedUploads, 0, int.MaxValue), MaxListedUploads);
+        var (prefix, keyMarker, idMarker) = (call.Query["prefix"] ?? "", call.Query["key-marker"] ?? "", call.Query["upload-id-marker"] ?? "");
+        var encode = BucketOperations.Encoding(call);
+        var behind = store.GetBucket(call.Bucket).GetUploads().Where(u => u.Key.StartsWith(prefix, StringComparison.Ordinal) && IsBehind(u)).ToArray();
+        var page = behind[..Math.Min(most, behind.Length)];
+        var isTruncated = page.Length > 0 && page.Length < behind.Length;
+        return call.AnswerAsync(200, new XElement(
+            Ns + "ListMultipartUploadsResult",
+            new XElement(Ns + "Bucket", call.Bucket),
+            new XElement(Ns + "KeyMarker", encode(keyMarker)),
+            new XElement(Ns + "UploadIdMarker", idMarker),
+            isTruncated ? new XElement(Ns + "NextKeyMarker", encode(page[^1].Key)) : null,
+            isTruncated ? new XElement(Ns + "NextUploadIdMarker", page[^1].Id) : null,
+            new XElement(Ns + "Prefix", encode(prefix)),
+            BucketOperations.EncodingType(call),
+            new XElement(Ns + "MaxUploads", most),
+            new XElement(Ns + "IsTruncated", isTruncated),
+            page.Select(u => new XElement(
+                Ns + "Upload",
+                new XElement(Ns + "Key", encode(u.Key)),
+                new XElement(Ns + "UploadId", u.Id),
+                BucketOperations.Owner("Initiator"),
+                BucketOperations.Owner("Owner"),
+                new XElement(Ns + "StorageClass", "STANDARD"),
+                new XElement(Ns + "Initiated", ObjectOperations.Iso(u.Initiated)),
+                u.ChecksumAlgorithm is null ? null : new XElement(Ns + "ChecksumAlgorithm", u.ChecksumAlgorithm),
+                u.ChecksumAlgorithm is null ? null : new XElement(Ns + "ChecksumType", u.ChecksumType)))));
+
+        bool IsBehind(UploadSettings upload)
+        {
+            var order = KeyOrder.Utf8.Compare(upload.Key, keyMarker);
+            return keyMarker.Length == 0 || order > 0 || (order == 0 && idMarker.Length > 0 && string.CompareOrdinal(upload.Id, idMarker) > 0);
+        }
     }
 
     // Composite does not exist for CRC64NVME, the whole object's value not for the SHAs

@@ -1,0 +1,95 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using ChatPlatform.ServiceTests.Chat;
+
+namespace ChatPlatform.Benchmarks.Chat;
+
+/// <summary>
+/// One sender in a room of <c>CHAT_FANOUT_MEMBERS</c> members (1,000), half of them connected to each of two relays; two API servers, the store and Redis run beside them.
+/// Deliveries a second: entries that arrived at clients in <c>CHAT_FANOUT_SECONDS</c> (10), while the sender keeps 32 sends under way. Clients and servers share the machine.
+/// </summary>
+internal static class FanOutBenchmark
+{
+    private const int SendsAtOnce = 32;
+    private const int ConnectsAtOnce = 64;
+
+    /// <summary>Gives <c>fanout_per_s</c>.</summary>
+    public static async Task<double> RunAsync(TextWriter output, CancellationToken cancellationToken)
+    {
+        var count = Setting("CHAT_FANOUT_MEMBERS", 1_000);
+        var seconds = Setting("CHAT_FANOUT_SECONDS", 10);
+        var system = new ChatSystem();
+        List<RawSocket> sockets = [];
+        try
+        {
+            await system.InitializeAsync();
+            var members = Enumerable.Range(0, count).Select(_ => system.NewLocalUser(TimeSpan.FromHours(2))).ToArray();
+            var room = await members[0].NewGroupAsync(members[1..]);
+            var received = 0L;
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            List<Task> readers = [];
+            await Parallel.ForEachAsync(
+                Enumerable.Range(0, count),
+                new ParallelOptions { MaxDegreeOfParallelism = ConnectsAtOnce, CancellationToken = cancellationToken },
+                async (i, cancel) =>
+                {
+                    var socket = await RawSocket.ConnectAsync(system.Relays[i % 2], IPAddress.Loopback, members[i].Token, cancel);
+                    await socket.SendAsync("""{"type":"hello"}""", cancel);
+                    await socket.ReadAsync(new byte[1_024], cancel);
+                    lock (sockets)
+                    {
+                        sockets.Add(socket);
+                        readers.Add(CountAsync(socket));
+                    }
+                });
+
+            await SendForAsync(TimeSpan.FromSeconds(2));
+            var (before, watch) = (Interlocked.Read(ref received), Stopwatch.StartNew());
+            var sent = await SendForAsync(TimeSpan.FromSeconds(seconds));
+            var rate = (Interlocked.Read(ref received) - before) / watch.Elapsed.TotalSeconds;
+            await output.WriteLineAsync(FormattableString.Invariant($"fan-out: {sent} messages to {count:N0} members over two relays in {watch.Elapsed.TotalSeconds:0.0} s: {rate:0} deliveries/s"));
+            await stop.CancelAsync();
+            foreach (var socket in sockets)
+                socket.Reset();
+            await Task.WhenAll(readers);
+            return rate;
+
+            async Task<int> SendForAsync(TimeSpan time)
+            {
+                var clock = Stopwatch.StartNew();
+                var sends = await Task.WhenAll(Enumerable.Range(0, SendsAtOnce).Select(async _ =>
+                {
+                    var mine = 0;
+                    for (; clock.Elapsed < time; mine++)
+                        await members[0].SendAsync(room, "당근 있어요?");
+                    return mine;
+                }));
+                return sends.Sum();
+            }
+
+            // Off the calling thread, and without building a string per frame.
+            Task CountAsync(RawSocket socket) => Task.Run(
+                async () =>
+                {
+                    var buffer = new byte[16 * 1_024];
+                    try
+                    {
+                        while (await socket.CountAsync(buffer, stop.Token) is > 0 and var frames)
+                            Interlocked.Add(ref received, frames);
+                    }
+                    catch (Exception error) when (error is OperationCanceledException or System.Net.Sockets.SocketException or ObjectDisposedException)
+                    {
+                        Debug.Assert(stop.IsCancellationRequested, "A client lost its connection.");
+                    }
+                },
+                cancellationToken);
+        }
+        finally
+        {
+            await system.DisposeAsync();
+        }
+    }
+
+    private static int Setting(string name, int standard) => int.Parse(Environment.GetEnvironmentVariable(name) ?? standard.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+}
