@@ -57,7 +57,7 @@ internal sealed partial class RoomReplay(ChatCalls calls, RoomTails tails, TimeP
             if (!await ReplayAsync(socket, roomId, after, last, stop))
                 await OpenAsync(socket, roomId, last, ServerFrames.Reset(roomId), stop);
             else
-                await OpenAsync(socket, roomId, last, lastFrame: null, stop);
+                await OpenAsync(socket, roomId, last, instead: null, stop);
         }
     }
 
@@ -77,20 +77,27 @@ internal sealed partial class RoomReplay(ChatCalls calls, RoomTails tails, TimeP
         return true;
     }
 
-    /// <summary>Opens the room's gate behind a last frame, which is <c>resumed</c> when none is given. What was kept back and cannot simply follow is replayed first.</summary>
-    private async Task OpenAsync(ChatSocket socket, string roomId, long through, ReadOnlyMemory<byte>? lastFrame, CancellationToken stop)
+    /// <summary>
+    /// Opens the room's gate behind <c>resumed</c>; what was kept back and cannot simply follow is replayed first. Given a word of its own, <paramref name="instead"/>, the client is
+    /// told that, and then gets what came as it came.
+    /// </summary>
+    private async Task OpenAsync(ChatSocket socket, string roomId, long through, ReadOnlyMemory<byte>? instead, CancellationToken stop)
     {
-        while (!socket.TryOpenGate(roomId, through, lastFrame ?? ServerFrames.Resumed(roomId, through), out var kept))
+        if (instead is { } word)
+            await socket.EnqueueInTurnAsync(word, stop);
+        // Typed: a null array would become an empty frame.
+        while (!socket.TryOpenGate(roomId, through, instead is null ? (ReadOnlyMemory<byte>?)ServerFrames.Resumed(roomId, through) : null, out var kept))
         {
             var last = kept[^1].Seq;
-            if (last == through + kept.Count || lastFrame is not null)
+            if (instead is not null || last == through + kept.Count)
             {
                 foreach (var entry in kept)
                     await socket.EnqueueInTurnAsync(entry.Frame, stop);
             }
             else if (!await ReplayAsync(socket, roomId, through, last, stop))
             {
-                lastFrame = ServerFrames.Reset(roomId);
+                instead = ServerFrames.Reset(roomId);
+                await socket.EnqueueInTurnAsync(instead.Value, stop);
             }
 
             through = last;
