@@ -9,13 +9,16 @@ namespace ChatPlatform.Relay.Resume;
 /// the socket keeps live entries back first, then the log's end is asked, so that an entry is in the log up to there, among those kept back, or both, and never in neither.
 /// Who may read which room, and where its log ends, is asked for every client; the log itself is read once for all of them (<see cref="RoomTails"/>).
 /// </summary>
-internal sealed partial class RoomReplay(ChatCalls calls, RoomTails tails, TimeProvider time, ILogger<RoomReplay> logger)
+internal sealed partial class RoomReplay(ChatCalls calls, RoomTails tails, TimeProvider time, ILogger<RoomReplay> logger) : IDisposable
 {
     /// <summary>With more missing a client reloads over REST (contracts §4).</summary>
     public const int MaxMissing = 1_000;
 
     private const int Tries = 5;
     private const int RoomsAtOnce = 4;
+
+    // Of all clients together: those that wait here cost less than those that wait in the API servers, and a call's deadline begins with the call.
+    private readonly SemaphoreSlim _positions = new(128);
 
     /// <summary>Closes the rooms' gates. Must happen before the socket gets live entries.</summary>
     public static void Prepare(ChatSocket socket, IReadOnlyDictionary<string, long> resume)
@@ -29,11 +32,26 @@ internal sealed partial class RoomReplay(ChatCalls calls, RoomTails tails, TimeP
     {
         foreach (var rooms in resume.Chunk(ChatCalls.MaxPositions))
         {
-            var ends = await TryAsync(rooms[0].Key, () => calls.GetPositionsAsync(socket.Token, rooms.Select(room => room.Key), stop), stop);
+            var ends = await TryAsync(rooms[0].Key, () => FindEndsAsync(socket, rooms.Select(room => room.Key), stop), stop);
             await Parallel.ForEachAsync(
                 rooms,
                 new ParallelOptions { MaxDegreeOfParallelism = RoomsAtOnce, CancellationToken = stop },
                 async (room, cancel) => await ReplayAsync(socket, room.Key, room.Value, ends, cancel));
+        }
+    }
+
+    public void Dispose() => _positions.Dispose();
+
+    private async Task<IReadOnlyDictionary<string, long>> FindEndsAsync(ChatSocket socket, IEnumerable<string> roomIds, CancellationToken stop)
+    {
+        await _positions.WaitAsync(stop);
+        try
+        {
+            return await calls.GetPositionsAsync(socket.Token, roomIds, stop);
+        }
+        finally
+        {
+            _positions.Release();
         }
     }
 
@@ -57,7 +75,7 @@ internal sealed partial class RoomReplay(ChatCalls calls, RoomTails tails, TimeP
             if (!await ReplayAsync(socket, roomId, after, last, stop))
                 await OpenAsync(socket, roomId, last, ServerFrames.Reset(roomId), stop);
             else
-                await OpenAsync(socket, roomId, last, lastFrame: null, stop);
+                await OpenAsync(socket, roomId, last, instead: null, stop);
         }
     }
 
@@ -77,20 +95,27 @@ internal sealed partial class RoomReplay(ChatCalls calls, RoomTails tails, TimeP
         return true;
     }
 
-    /// <summary>Opens the room's gate behind a last frame, which is <c>resumed</c> when none is given. What was kept back and cannot simply follow is replayed first.</summary>
-    private async Task OpenAsync(ChatSocket socket, string roomId, long through, ReadOnlyMemory<byte>? lastFrame, CancellationToken stop)
+    /// <summary>
+    /// Opens the room's gate behind <c>resumed</c>; what was kept back and cannot simply follow is replayed first. Given a word of its own, <paramref name="instead"/>, the client is
+    /// told that, and then gets what came as it came.
+    /// </summary>
+    private async Task OpenAsync(ChatSocket socket, string roomId, long through, ReadOnlyMemory<byte>? instead, CancellationToken stop)
     {
-        while (!socket.TryOpenGate(roomId, through, lastFrame ?? ServerFrames.Resumed(roomId, through), out var kept))
+        if (instead is { } word)
+            await socket.EnqueueInTurnAsync(word, stop);
+        // Typed: a null array would become an empty frame.
+        while (!socket.TryOpenGate(roomId, through, instead is null ? (ReadOnlyMemory<byte>?)ServerFrames.Resumed(roomId, through) : null, out var kept))
         {
             var last = kept[^1].Seq;
-            if (last == through + kept.Count || lastFrame is not null)
+            if (instead is not null || last == through + kept.Count)
             {
                 foreach (var entry in kept)
                     await socket.EnqueueInTurnAsync(entry.Frame, stop);
             }
             else if (!await ReplayAsync(socket, roomId, through, last, stop))
             {
-                lastFrame = ServerFrames.Reset(roomId);
+                instead = ServerFrames.Reset(roomId);
+                await socket.EnqueueInTurnAsync(instead.Value, stop);
             }
 
             through = last;

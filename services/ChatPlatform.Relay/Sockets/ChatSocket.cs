@@ -149,10 +149,10 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
     }
 
     /// <summary>
-    /// Lets live entries of the room through again: first <paramref name="last"/>, then those after <paramref name="through"/> that were kept back. False, and the gate stays
+    /// Lets live entries of the room through again: first <paramref name="last"/>, if any, then those after <paramref name="through"/> that were kept back. False, and the gate stays
     /// closed, when these have a hole or are more than the queue has room for: they are given in <paramref name="kept"/>, in seq order, to be replayed before the next call.
     /// </summary>
-    public bool TryOpenGate(string roomId, long through, ReadOnlyMemory<byte> last, out IReadOnlyList<KeptEntry> kept)
+    public bool TryOpenGate(string roomId, long through, ReadOnlyMemory<byte>? last, out IReadOnlyList<KeptEntry> kept)
     {
         lock (_lock)
         {
@@ -173,7 +173,8 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
                 _gates = null;
             (_replayedThrough ??= new(StringComparer.Ordinal))[roomId] = through;
             _replayedAt = _time.GetTimestamp();
-            Add(last);
+            if (last is { } frame)
+                Add(frame);
             foreach (var entry in waiting)
                 Add(entry.Frame);
             return true;

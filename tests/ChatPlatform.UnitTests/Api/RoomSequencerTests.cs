@@ -236,13 +236,16 @@ public sealed class RoomSequencerTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task An_unanswered_commit_that_happened_has_its_events()
+    public async Task An_unanswered_commit_that_happened_has_its_events_and_is_told_to_the_members()
     {
         _store.Script.Enqueue(CommitOutcome.Unknown, happens: true);
 
-        await Server().CommitAsync(Send("c"));
+        var server = Server();
+        await server.CommitAsync(Send("c"));
+        await server.CommitAsync(Send("d"));
 
-        _events.Seqs.ShouldBe([1]);
+        _events.Seqs.Distinct().ShouldBe([1, 2]);
+        _observer.Seqs.Distinct().ShouldBe([1, 2]);
     }
 
     [Fact]
