@@ -5,7 +5,7 @@ using Microsoft.Extensions.Time.Testing;
 namespace ChatPlatform.UnitTests.LocalAws;
 
 /// <summary>
-/// A million operations of several clients, every answer compared with a model (see <see cref="ModelClient"/>), through the whole request path with the log on disk.
+/// Operations of several clients, every answer compared with a model (see <see cref="ModelClient"/>), through the whole request path with the log on disk.
 /// After each round all tables and streams are compared, the store is closed and opened again over its folder, and a day passes, so that recovery, snapshots
 /// and the streams' retention take part. <c>LOCALAWS_MODEL_OPERATIONS</c> and <c>LOCALAWS_MODEL_SEED</c> choose another size and an earlier run's seed.
 /// </summary>
