@@ -3,37 +3,34 @@ using System.Net.Sockets;
 
 namespace ChatPlatform.Smoke.Running;
 
-/// <summary>Ports on loopback that were free a moment ago.</summary>
+/// <summary>Ports on loopback that were free a moment ago. One process gives a port once only, so that two servers that start side by side never want the same. Thread-safe.</summary>
 public static class FreePorts
 {
-    /// <summary>Different ones: all are held until the last is found.</summary>
+    // Below the ephemeral range, so that no outgoing connection is given a port before its owner binds it.
+    private const int First = 10_000;
+    private const int Count = 22_000;
+    private static int _next = Random.Shared.Next(Count);
+
+    /// <summary>Different ones, also from those of earlier calls until all were given.</summary>
     public static IReadOnlyList<int> Take(int count)
     {
-        var held = new List<TcpListener>();
-        try
+        var ports = new List<int>(count);
+        while (ports.Count < count)
         {
-            while (held.Count < count)
+            var port = First + (int)((uint)Interlocked.Increment(ref _next) % Count);
+            using var listener = new TcpListener(IPAddress.Loopback, port);
+            try
             {
-                // Below the ephemeral range, so that no outgoing connection is given the port before its owner binds it.
-                var listener = new TcpListener(IPAddress.Loopback, Random.Shared.Next(10_000, 20_000));
-                try
-                {
-                    listener.Start();
-                    held.Add(listener);
-                }
-                catch (SocketException)
-                {
-                    // Something listens there: try another.
-                    listener.Dispose();
-                }
+                listener.Start();
+                ports.Add(port);
             }
+            catch (SocketException)
+            {
+                // Something listens there: the next one.
+                continue;
+            }
+        }
 
-            return [.. held.Select(listener => ((IPEndPoint)listener.LocalEndpoint).Port)];
-        }
-        finally
-        {
-            foreach (var listener in held)
-                listener.Dispose();
-        }
+        return ports;
     }
 }
