@@ -246,7 +246,7 @@ public sealed class DurabilityTests : IDisposable
         foreach (var path in Directory.GetFiles(_folder, "log-*.wal").Order(StringComparer.Ordinal))
         {
             using var file = File.OpenRead(path);
-            found.AddRange(LogFile.Read(file, WriteAheadLog.Mark, new LogFile.StrongBox()).Select(frame => BitConverter.ToInt64(frame)));
+            found.AddRange(LogFile.Read(file, WriteAheadLog.Mark, new LogFile.StrongBox()).Select(frame => BitConverter.ToInt64(frame.Span)));
         }
 
         found.ShouldBe(Enumerable.Range(1, (writers * frames) + 1).Select(i => (long)i));

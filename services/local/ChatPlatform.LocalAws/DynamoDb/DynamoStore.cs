@@ -31,11 +31,15 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     private readonly Dictionary<int, ChangeStream> _streams = [];
     private readonly Dictionary<string, (byte[] Hash, long Time)> _tokens = new(StringComparer.Ordinal);
     private readonly AppendList<(string Token, byte[] Hash, long Time)> _tokenOrder = new();
+    private readonly Queue<(long Frame, Table Table, byte[] Key)> _unwritten = new();
     private WriteAheadLog? _wal;
     private long _sequence;
     private int _lastTable;
     private int _lastStream;
     private Task _snapshot = Task.CompletedTask;
+
+    /// <summary>Written under Gate, read by anybody.</summary>
+    private long _lastDefinition;
 
     /// <summary>Reads what the data folder holds.</summary>
     /// <exception cref="DataFolderException">The folder holds something damaged or of a newer format.</exception>
@@ -78,30 +82,39 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     public Table Require(string name) => Find(name) ?? throw DynamoDbErrors.ResourceNotFound();
 
     /// <summary>
-    /// Completes when everything that this process has told or may tell anybody is as safe as promised. Every answer waits for it, reads too: what a read saw must not
-    /// be gone after a crash.
+    /// Under <see cref="Gate"/>. The latest frame that the log does not have yet and that changed an item of a table whose key is, or with <paramref name="prefix"/> begins with,
+    /// a key; 0 when there is none. An answer that tells of such items waits for it (<see cref="WhenDurableAsync"/>): what a read saw must not be gone after a crash.
     /// </summary>
-    /// <param name="reading">
-    /// Whether it is the answer of a read of items or tables. While the disk refuses writes such a read goes on; it may then tell of the few changes that were under way when the
-    /// disk filled up, whose writers got an error.
-    /// </param>
+    public long Unwritten(Table table, ReadOnlySpan<byte> key, bool prefix = false)
+    {
+        ForgetWritten();
+        var latest = 0L;
+        // As many as requests in flight have changed, and none most of the time.
+        foreach (var change in _unwritten)
+        {
+            if (change.Table == table && (prefix ? change.Key.AsSpan().StartsWith(key) : change.Key.AsSpan().SequenceEqual(key)))
+                latest = change.Frame;
+        }
+
+        return latest;
+    }
+
+    /// <summary>The latest frame that made, changed or dropped a table; every answer tells of tables. 0 when none did.</summary>
+    public long LastDefinition => Interlocked.Read(ref _lastDefinition);
+
+    /// <summary>Completes when a frame is as safe as promised; without a number when all are that were appended until now. An answer waits for what it tells of.</summary>
     /// <exception cref="AwsException">InternalServerError: the disk does not take writes; the change may or may not be there later.</exception>
-    public async ValueTask WhenDurableAsync(bool reading = false)
+    public async ValueTask WhenDurableAsync(long frame = long.MaxValue)
     {
         if (_wal is null)
             return;
         try
         {
-            await _wal.WaitAsync(_wal.Appended);
+            await _wal.WaitAsync(Math.Min(frame, _wal.Appended));
         }
-        catch (IOException error) when (!reading)
+        catch (IOException error)
         {
             throw DynamoDbErrors.InternalError(error.Message);
-        }
-        catch (IOException)
-        {
-            // The log says so itself, once for every attempt.
-            return;
         }
     }
 
@@ -126,6 +139,8 @@ internal sealed partial class DynamoStore : IAsyncDisposable
             }
 
             Apply(change, time);
+            if (_wal is not null)
+                _unwritten.Enqueue((_wal.Appended + 1, change.Table, change.Key));
         }
 
         if (token is { } known)
@@ -149,7 +164,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
 
         _frame.DefineTable(table);
         Apply(table);
-        End();
+        EndDefinition();
     }
 
     /// <summary>Under <see cref="Gate"/>. Its stream is closed and stays readable.</summary>
@@ -165,7 +180,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
 
         _frame.DropTable(table.Definition.Number);
         Remove(table.Definition.Number);
-        End();
+        EndDefinition();
     }
 
     public int NextTableNumber() => ++_lastTable;
@@ -229,6 +244,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
             throw DynamoDbErrors.InternalError(error.Message);
         }
 
+        ForgetWritten();
         var time = Now.ToUnixTimeMilliseconds();
         _frame.Begin((_wal?.Appended ?? 0) + 1, time);
         return time;
@@ -241,6 +257,21 @@ internal sealed partial class DynamoStore : IAsyncDisposable
         _wal.Append(_frame.Written);
         if (_wal.SegmentLength > _options.SnapshotAfterBytes && _snapshot.IsCompleted)
             BeginSnapshot();
+    }
+
+    private void EndDefinition()
+    {
+        End();
+        Interlocked.Exchange(ref _lastDefinition, _wal?.Appended ?? 0);
+    }
+
+    private void ForgetWritten()
+    {
+        if (_unwritten.Count == 0)
+            return;
+        var written = _wal!.Written;
+        while (_unwritten.TryPeek(out var change) && change.Frame <= written)
+            _unwritten.Dequeue();
     }
 
     private void Remember(string token, byte[] hash, long time)
@@ -258,6 +289,9 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     private void Apply(StreamDefinition definition)
     {
         _lastStream = Math.Max(_lastStream, definition.Number);
+        // A renewal uses up the number that the closed shards end with.
+        foreach (var shard in definition.Shards)
+            _sequence = Math.Max(_sequence, shard.StartSequence - 1);
         if (_streams.TryGetValue(definition.Number, out var stream))
             stream.Redefine(definition);
         else

@@ -66,6 +66,16 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
         }
     }
 
+    /// <summary>The number of the latest frame that is as safe as promised.</summary>
+    public long Written
+    {
+        get
+        {
+            lock (_gate)
+                return _written;
+        }
+    }
+
     /// <summary>Bytes of frames appended since the last <see cref="Rotate"/>.</summary>
     public long SegmentLength { get; private set; }
 

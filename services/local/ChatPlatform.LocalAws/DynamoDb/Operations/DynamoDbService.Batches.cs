@@ -50,7 +50,7 @@ internal sealed partial class DynamoDbService
             {
                 byte[]? found;
                 lock (_store.Gate)
-                    found = _store.Require(table.Name).Find(key);
+                    found = Find(request, table.Name, key);
                 var itemSize = found is null ? 0 : new Item(found).BilledSize();
                 if (size + itemSize > MaxBatchAnswer)
                 {
@@ -294,7 +294,7 @@ internal sealed partial class DynamoDbService
         lock (_store.Gate)
         {
             foreach (var (read, key) in reads.Zip(keys))
-                found.Add(_store.Require(read.Table).Find(key));
+                found.Add(Find(request, read.Table, key));
         }
 
         json.WriteStartArray("Responses");

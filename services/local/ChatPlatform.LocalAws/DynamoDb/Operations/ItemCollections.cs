@@ -53,11 +53,11 @@ internal sealed class ItemCollections(Request request)
         json.WriteEndObject();
     }
 
-    private static void Write(Utf8JsonWriter json, DynamoDbService service, TableDefinition table, Item key)
+    private void Write(Utf8JsonWriter json, DynamoDbService service, TableDefinition table, Item key)
     {
         // Everything under the partition key, in the table and in its local indexes.
         var size = 0L;
-        foreach (var stored in service.ReadPartition(table, key))
+        foreach (var stored in service.ReadPartition(request, table, key))
         {
             var item = new Item(stored);
             size += item.BilledSize();
