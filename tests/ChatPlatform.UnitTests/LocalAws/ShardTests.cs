@@ -119,7 +119,10 @@ public sealed class ShardTests : IDisposable
         }
 
         await PutAllAsync(again, 1);
-        (await ValuesAsync(again)).Count.ShouldBe(20);
+        var records = 0;
+        foreach (var shard in shards.Where(s => s.End is null))
+            records += (await ReadAsync(again, shard.Id)).Records.Count;
+        records.ShouldBe(20);
     }
 
     [Fact]
@@ -146,7 +149,7 @@ public sealed class ShardTests : IDisposable
         {
             var left = await ShardsAsync(aws);
             left.Count.ShouldBe(8);
-            left.Select(s => s.Parent).Where(gone.Contains).ShouldBe(gone, ignoreOrder: true);
+            left.Select(s => s.Parent).OfType<string>().Where(gone.Contains).ShouldBe(gone, ignoreOrder: true);
             (await Should.ThrowAsync<AwsException>(() => IteratorAsync(aws, gone[0], "TRIM_HORIZON"))).Type.ShouldBe("ResourceNotFoundException");
         }
     }

@@ -14,6 +14,8 @@ namespace ChatPlatform.LocalAws.DynamoDb;
 internal sealed partial class DynamoStore
 {
     private const int SnapshotFrame = 256 * 1024;
+    private const int FlushEvery = 8 * 1024 * 1024;
+    private static readonly TimeSpan SnapshotPause = TimeSpan.FromMilliseconds(1);
 
     /// <summary>A log longer than this is replaced by a snapshot at start-up.</summary>
     private const long SnapshotAtStartBytes = 16 * 1024 * 1024;
@@ -131,7 +133,7 @@ internal sealed partial class DynamoStore
                     Apply(reader.Json<StreamDefinition>());
                     break;
                 case ChangeKind.Token:
-                    Remember(reader.Text(), reader.Block().ToArray(), reader.Int64());
+                    _tokens.Remember(TransactionToken.Read(reader.Block(), reader.Block()), reader.Int64());
                     break;
                 default:
                     throw new DataFolderException($"The log holds a change of kind {(byte)kind}, which this program does not know.");
@@ -178,7 +180,7 @@ internal sealed partial class DynamoStore
                         stream.Add(shard, new StreamRecord(sequence, time, images.Add(reader.Block()), images.Add(reader.Block()), expired));
                         break;
                     case ChangeKind.Token:
-                        Remember(reader.Text(), reader.Block().ToArray(), reader.Int64());
+                        _tokens.Remember(TransactionToken.Read(reader.Block(), reader.Block()), reader.Int64());
                         break;
                     case ChangeKind.End:
                         whole = true;
@@ -200,9 +202,9 @@ internal sealed partial class DynamoStore
         var counters = (_sequence, _lastTable, _lastStream);
         var streams = _streams.Values.Select(s => (s.Definition, Records: s.Freeze())).ToList();
         var tables = _tables.Values.Select(t => (t.Definition, Items: t.Items.Freeze())).ToList();
-        var tokens = _tokenOrder.Freeze();
+        var tokens = _tokens.Freeze();
         var folder = _folder!;
-        _snapshot = Task.Run(() =>
+        _snapshot = Task.Run(async () =>
         {
             try
             {
@@ -222,7 +224,7 @@ internal sealed partial class DynamoStore
                             foreach (var record in shardRecords)
                             {
                                 frame.Record(definition.Number, shard, record);
-                                FlushFrame(file, frame, last, SnapshotFrame);
+                                await FlushFrameAsync(file, frame, last, SnapshotFrame);
                             }
                         }
                     }
@@ -233,18 +235,18 @@ internal sealed partial class DynamoStore
                         foreach (var item in items)
                         {
                             frame.Put(definition.Number, item);
-                            FlushFrame(file, frame, last, SnapshotFrame);
+                            await FlushFrameAsync(file, frame, last, SnapshotFrame);
                         }
                     }
 
-                    foreach (var (token, hash, time) in tokens)
+                    foreach (var (token, time) in tokens)
                     {
-                        frame.Token(token, hash, time);
-                        FlushFrame(file, frame, last, SnapshotFrame);
+                        frame.Token(token, time);
+                        await FlushFrameAsync(file, frame, last, SnapshotFrame);
                     }
 
                     frame.End();
-                    FlushFrame(file, frame, last, 0);
+                    await FlushFrameAsync(file, frame, last, 0);
                     file.Flush(flushToDisk: true);
                 }
 
@@ -269,10 +271,24 @@ internal sealed partial class DynamoStore
         });
     }
 
-    private static void FlushFrame(FileStream file, ChangeWriter frame, long number, int threshold)
+    /// <summary>
+    /// Writes a frame that is long enough, and then lets others have the processor and the disk: a snapshot has time, the writers that go on beside it have not. What was
+    /// written goes to the disk in pieces, so that no writer waits behind all of it.
+    /// </summary>
+    private async ValueTask FlushFrameAsync(FileStream file, ChangeWriter frame, long number, int threshold)
     {
         if (frame.Length < threshold)
             return;
+        var before = file.Position / FlushEvery;
+        Write(file, frame, number);
+        if (file.Position / FlushEvery != before)
+            file.Flush(flushToDisk: true);
+        if (!_stopping)
+            await Task.Delay(SnapshotPause);
+    }
+
+    private static void Write(FileStream file, ChangeWriter frame, long number)
+    {
         Span<byte> prefix = stackalloc byte[LogFile.FrameOverhead];
         LogFile.WritePrefix(prefix, frame.Written);
         file.Write(prefix);

@@ -16,9 +16,6 @@ internal readonly record struct ItemChange(Table Table, byte[] Key, byte[]? Old,
 /// </summary>
 internal sealed partial class DynamoStore : IAsyncDisposable
 {
-    /// <summary>How long a <c>ClientRequestToken</c> is remembered (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html).</summary>
-    private static readonly TimeSpan TokenLifetime = TimeSpan.FromMinutes(10);
-
     private readonly DynamoDbOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<DynamoStore> _log;
@@ -29,14 +26,16 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     private readonly Dictionary<string, Table> _tables = new(StringComparer.Ordinal);
     private readonly Dictionary<int, Table> _tablesByNumber = [];
     private readonly Dictionary<int, ChangeStream> _streams = [];
-    private readonly Dictionary<string, (byte[] Hash, long Time)> _tokens = new(StringComparer.Ordinal);
-    private readonly AppendList<(string Token, byte[] Hash, long Time)> _tokenOrder = new();
+    private readonly TransactionTokens _tokens = new();
     private readonly Queue<(long Frame, Table Table, byte[] Key)> _unwritten = new();
     private WriteAheadLog? _wal;
     private long _sequence;
     private int _lastTable;
     private int _lastStream;
     private Task _snapshot = Task.CompletedTask;
+
+    /// <summary>A snapshot that is being written makes no more pauses.</summary>
+    private volatile bool _stopping;
 
     /// <summary>Written under Gate, read by anybody.</summary>
     private long _lastDefinition;
@@ -120,7 +119,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
 
     /// <summary>Under <see cref="Gate"/>. Makes changes, all at once; those that change nothing leave no trace, as in DynamoDB.</summary>
     /// <exception cref="AwsException">InternalServerError: the disk does not take writes; nothing was changed.</exception>
-    public void Commit(ReadOnlySpan<ItemChange> changes, (string Token, byte[] Hash)? token = null)
+    public void Commit(ReadOnlySpan<ItemChange> changes, TransactionToken? token = null)
     {
         var time = Begin();
         foreach (var change in changes)
@@ -145,8 +144,8 @@ internal sealed partial class DynamoStore : IAsyncDisposable
 
         if (token is { } known)
         {
-            _frame.Token(known.Token, known.Hash, time);
-            Remember(known.Token, known.Hash, time);
+            _frame.Token(known, time);
+            _tokens.Remember(known, time);
         }
 
         End();
@@ -188,9 +187,8 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     /// <summary>The sequence of the latest record of any stream. Under <see cref="Gate"/>.</summary>
     public long LastSequence => _sequence;
 
-    /// <summary>Under <see cref="Gate"/>. The hash that was committed with a token in the last ten minutes.</summary>
-    public byte[]? FindToken(string token) =>
-        _tokens.TryGetValue(token, out var known) && known.Time >= (Now - TokenLifetime).ToUnixTimeMilliseconds() ? known.Hash : null;
+    /// <summary>Under <see cref="Gate"/>. The request that was committed with a token in the last ten minutes (<see cref="TransactionToken.Request"/>).</summary>
+    public UInt128? FindToken(TransactionToken token) => _tokens.Find(token.Id, Now);
 
     /// <summary>Deletes expired items, forgets old stream records and tokens. Gives the number of items deleted.</summary>
     public int Sweep()
@@ -211,14 +209,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
                     continue;
 
                 RenewShards();
-                var forgotten = (Now - TokenLifetime).ToUnixTimeMilliseconds();
-                for (; _tokenOrder.Count > 0 && _tokenOrder[0].Time < forgotten; _tokenOrder.RemoveFirst(1))
-                {
-                    // A token that was used again is remembered by its later use.
-                    if (_tokens.TryGetValue(_tokenOrder[0].Token, out var known) && known.Time < forgotten)
-                        _tokens.Remove(_tokenOrder[0].Token);
-                }
-
+                _tokens.Forget(Now);
                 // Nobody waits for these frames.
                 _wal?.Start();
                 return deleted;
@@ -228,6 +219,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _stopping = true;
         await _snapshot;
         if (_wal is not null)
             await _wal.DisposeAsync();
@@ -272,12 +264,6 @@ internal sealed partial class DynamoStore : IAsyncDisposable
         var written = _wal!.Written;
         while (_unwritten.TryPeek(out var change) && change.Frame <= written)
             _unwritten.Dequeue();
-    }
-
-    private void Remember(string token, byte[] hash, long time)
-    {
-        _tokens[token] = (hash, time);
-        _tokenOrder.Add((token, hash, time));
     }
 
     private void Apply(in ItemChange change, long time)

@@ -72,11 +72,14 @@ internal sealed class ChangeWriter
 
     public void DefineStream(StreamDefinition definition) => Json(ChangeKind.DefineStream, definition);
 
-    public void Token(string token, ReadOnlySpan<byte> hash, long time)
+    public void Token(TransactionToken token, long time)
     {
         Kind(ChangeKind.Token);
-        _writer.WriteBlock(Encoding.UTF8.GetBytes(token));
-        _writer.WriteBlock(hash);
+        Span<byte> half = stackalloc byte[TransactionToken.HalfLength];
+        BinaryPrimitives.WriteUInt128LittleEndian(half, token.Id);
+        _writer.WriteBlock(half);
+        BinaryPrimitives.WriteUInt128LittleEndian(half, token.Request);
+        _writer.WriteBlock(half);
         Int64(time);
     }
 
