@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using System.Xml.Linq;
 using ChatPlatform.LocalAws.S3.Wire;
@@ -82,6 +83,7 @@ public sealed class XmlBodyTests : IAsyncDisposable
         context.Request.Host = new HostString("127.0.0.1");
         context.Request.Body = new MemoryStream(body);
         context.Request.ContentLength = body.Length;
+        context.Request.Headers.ContentMD5 = Convert.ToBase64String(MD5.HashData(body));
         using var answer = new MemoryStream();
         context.Response.Body = answer;
         await _aws.Get<S3Endpoint>().HandleAsync(context);
