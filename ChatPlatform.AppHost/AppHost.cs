@@ -3,17 +3,20 @@ using ChatPlatform.AppHost.Backing;
 using ChatPlatform.AppHost.Pipelines;
 using ChatPlatform.AppHost.Samples;
 using ChatPlatform.Contracts.Tables;
+using Microsoft.Extensions.DependencyInjection;
 
 const string UploadBucket = "chat-attachments";
 StartProblem.EndsTheProcessWithOneLine();
-var builder = DistributedApplication.CreateBuilder(args);
+// ./dev pipeline writes a template of this model instead of running it.
+var pipeline = PipelineCommand.Of(args);
+var builder = DistributedApplication.CreateBuilder(pipeline?.HostArguments ?? args);
 
 // What the chat stands on: embedded (this machine, no containers), containers or aws, by launch profile. No service can tell which.
 var backing = ChatBacking.Of(builder);
 var redis = backing.AddRedis("redis");                      // session directory, node leases, rate limits
 var kafka = backing.AddKafka("kafka");                      // events for other services
 var aws = backing.AddAws("aws");                            // DynamoDB and its streams, S3, Firehose
-var lambda = backing.AddLambda("lambda", aws);              // runs functions on stream records
+var lambda = backing.AddLambda("lambda", aws, kafka);       // runs functions on stream records
 var forwarder = backing.AddForwarder("fluent-bit", kafka);  // holds events on disk until Kafka has them
 var fcm = backing.AddFcm("fcm");                            // push
 
@@ -74,4 +77,8 @@ builder.AddCdcPipeline("chat-members", ChatTables.Members, aws, lambda, tables);
 builder.AddOrdersSample(backing, aws, lambda);
 
 builder.ShareTheDesk();
-builder.Build().Run();
+var app = builder.Build();
+if (pipeline is null)
+    app.Run();
+else
+    pipeline.Write(app.Services.GetServices<CdcPipeline>());

@@ -26,7 +26,7 @@ internal sealed class AwsBacking(IDistributedApplicationBuilder builder) : ChatB
         return new AwsEdge(Resource: null, Endpoint: null, sdk);
     }
 
-    public override IResourceBuilder<ProjectResource>? AddLambda(string name, AwsEdge aws) => null;
+    public override IResourceBuilder<ProjectResource>? AddLambda(string name, AwsEdge aws, IResourceBuilder<IResourceWithConnectionString> kafka) => null;
 
     public override Upstream AddForwarder(string name, IResourceBuilder<IResourceWithConnectionString> kafka) =>
         FluentBit.AddLocal(Builder, name, kafka, Ports.FluentBit, DataFolder("fluent-bit"));
