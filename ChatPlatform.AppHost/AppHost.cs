@@ -5,10 +5,13 @@ using ChatPlatform.AppHost.Pipelines;
 using ChatPlatform.AppHost.Samples;
 using ChatPlatform.AppHost.Stack;
 using ChatPlatform.Contracts.Tables;
+using Microsoft.Extensions.DependencyInjection;
 
 const string UploadBucket = "chat-attachments";
 StartProblem.EndsTheProcessWithOneLine();
-var builder = DistributedApplication.CreateBuilder(args);
+// ./dev pipeline writes a template of this model instead of running it.
+var pipeline = PipelineCommand.Of(args);
+var builder = DistributedApplication.CreateBuilder(pipeline?.HostArguments ?? args);
 var eks = builder.AddEks();                                 // null on a laptop
 
 // What the chat stands on: embedded (this machine, no containers), containers or aws, by launch profile. No service can tell which.
@@ -16,7 +19,7 @@ var backing = ChatBacking.Of(builder);
 var redis = backing.AddRedis("redis");                      // session directory, node leases, rate limits
 var kafka = backing.AddKafka("kafka");                      // events for other services
 var aws = backing.AddAws("aws");                            // DynamoDB and its streams, S3, Firehose
-var lambda = backing.AddLambda("lambda", aws);              // runs functions on stream records
+var lambda = backing.AddLambda("lambda", aws, kafka);       // runs functions on stream records
 var forwarder = backing.AddForwarder("fluent-bit", kafka);  // holds events on disk until Kafka has them
 var fcm = backing.AddFcm("fcm");                            // push
 
@@ -34,7 +37,7 @@ var api = builder.AddProject<Projects.ChatPlatform_Api>("api", launchProfileName
     .WithAws(aws, [.. AwsGrant.Reads(ChatTables.All), .. AwsGrant.Writes(ChatTables.All), AwsGrant.Objects(UploadBucket)])
     .WaitForCompletion(tables).WaitForCompletion(uploads)
     .WithTokenKeys(tokens)
-    .WithEnvironment("Attachments__Bucket", UploadBucket)
+    .WithEnvironment("Attachments__Bucket", UploadBucket).WithEksParameter("Attachments__Bucket", eks?.UploadBucket)
     .WithEnvironment("Events__Endpoint", forwarder.Address)
     .WithEnvironment("Events__SpoolPath", backing.DataFolder("api-spool"))
     .DisableForwardedHeaders()                              // it reads X-Forwarded-For itself, and only from its own side
@@ -96,4 +99,8 @@ builder.AddCdcPipeline("chat-members", ChatTables.Members, aws, lambda, tables);
 builder.AddOrdersSample(backing, aws, lambda);
 
 builder.ShareTheDesk();
-builder.Build().Run();
+var app = builder.Build();
+if (pipeline is null)
+    app.Run();
+else
+    pipeline.Write(app.Services.GetServices<CdcPipeline>());

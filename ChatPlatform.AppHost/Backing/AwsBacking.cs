@@ -30,7 +30,7 @@ internal sealed class AwsBacking(IDistributedApplicationBuilder builder) : ChatB
         return new AwsEdge(Resource: null, Endpoint: null, sdk);
     }
 
-    public override IResourceBuilder<ProjectResource>? AddLambda(string name, AwsEdge aws) => null;
+    public override IResourceBuilder<ProjectResource>? AddLambda(string name, AwsEdge aws, IResourceBuilder<IResourceWithConnectionString> kafka) => null;
 
     public override Upstream AddForwarder(string name, IResourceBuilder<IResourceWithConnectionString> kafka) => Builder.ExecutionContext.IsPublishMode
         ? FluentBit.AddNodeAgent(Builder, name, kafka, DataFolder("fluent-bit"))

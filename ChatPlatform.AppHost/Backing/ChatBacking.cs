@@ -53,8 +53,8 @@ internal abstract class ChatBacking
     /// <summary>DynamoDB, its streams, S3 and Firehose.</summary>
     public abstract AwsEdge AddAws(string name);
 
-    /// <summary>What runs functions on stream records; null where AWS itself does.</summary>
-    public abstract IResourceBuilder<ProjectResource>? AddLambda(string name, AwsEdge aws);
+    /// <summary>What runs functions on stream records; null where AWS itself does. What a function gives up can go to a topic of <paramref name="kafka"/>.</summary>
+    public abstract IResourceBuilder<ProjectResource>? AddLambda(string name, AwsEdge aws, IResourceBuilder<IResourceWithConnectionString> kafka);
 
     /// <summary>The agent that takes events over the forward protocol and delivers them to Kafka.</summary>
     public abstract Upstream AddForwarder(string name, IResourceBuilder<IResourceWithConnectionString> kafka);
@@ -94,11 +94,13 @@ internal abstract class ChatBacking
         Builder.AddParameter("internal-service-token", () => _data.Secret("internal-service-token", 32), secret: true));
 
     /// <summary>Our Lambda emulator: there is no other that runs a function as a process and follows a stream as AWS does.</summary>
-    protected IResourceBuilder<ProjectResource> AddLambdaEmulator(string name, AwsEdge aws) => Builder
+    protected IResourceBuilder<ProjectResource> AddLambdaEmulator(string name, AwsEdge aws, IResourceBuilder<IResourceWithConnectionString> kafka) => Builder
         .AddProject<Projects.ChatPlatform_LambdaEmulator>(name, launchProfileName: null)
         .WithHttpEndpoint(name: "http")
         .WithEnvironment("DataPath", DataFolder("lambda"))
         .WithAws(aws)
+        // Not waited for: only a mapping with a topic for its failures needs the brokers, and it tries until they are there.
+        .WithReference(kafka)
         .WithHttpHealthCheck("/health");
 
     /// <summary>A folder for the state of one part, on this machine.</summary>

@@ -57,14 +57,12 @@ internal static class FluentBit
             .WithArgs("--config", ConfigurationPath, "-H", "-P", "2020")
             .WithEndpoint(port: ForwardPort, targetPort: ForwardPort, scheme: "tcp", name: "forward", env: "FLUENT_PORT")
             .WithHttpEndpoint(targetPort: 2020, name: "http")
-            .WithHttpHealthCheck("/api/v1/uptime", endpointName: "http")
-            .WithEksLiveness("/api/v1/uptime");
+            .WithHttpHealthCheck("/api/v1/uptime", endpointName: "http");
         var forwarder = builder.AddProject<Projects.ChatPlatform_Forwarder>("forwarder", launchProfileName: null)
             .WithArgs("--config", ConfigurationPath)
             .WithEndpoint(port: ForwardPort, targetPort: ForwardPort, scheme: "tcp", name: "forward", env: "FLUENT_PORT")
             .WithHttpEndpoint(targetPort: 2020, name: "http")
             .WithHttpHealthCheck("/health", endpointName: "http")
-            .WithEksLiveness("/alive")
             .WithAnnotation(new EksInsteadOf(agent.Resource));
         OnNode(forwarder);
         Set(forwarder, brokers, storage, listen: "0.0.0.0");

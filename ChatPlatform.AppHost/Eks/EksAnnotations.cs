@@ -31,9 +31,6 @@ internal sealed record EksDrain(int LeaveSeconds, int StopSeconds) : IResourceAn
     public static readonly EksDrain Default = new(5, 20);
 }
 
-/// <summary>The path that answers while the process is alive, whatever its dependencies do.</summary>
-internal sealed record EksLiveness(string Path) : IResourceAnnotation;
-
 /// <summary>A folder that outlives a pod and that all pods of the resource share.</summary>
 /// <param name="Name">The claim's name.</param>
 /// <param name="Path">Where the program sees it.</param>
@@ -97,9 +94,6 @@ internal static class EksAnnotationExtensions
 
     public static IResourceBuilder<T> WithEksDrain<T>(this IResourceBuilder<T> resource, int leaveSeconds, int stopSeconds)
         where T : IComputeResource => resource.Set(new EksDrain(leaveSeconds, stopSeconds));
-
-    public static IResourceBuilder<T> WithEksLiveness<T>(this IResourceBuilder<T> resource, string path)
-        where T : IComputeResource => resource.Set(new EksLiveness(path));
 
     public static IResourceBuilder<T> WithEksSharedFolder<T>(this IResourceBuilder<T> resource, string name, string path, int sizeGi)
         where T : IComputeResource => resource.WithAnnotation(new EksSharedFolder(name, path, sizeGi));

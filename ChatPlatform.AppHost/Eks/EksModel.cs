@@ -93,6 +93,9 @@ internal static class EksNames
     /// <summary>Agents use the node's disk, which restricted Pod Security forbids; nothing else lives here.</summary>
     public const string AgentNamespace = "chat-agents";
 
+    /// <summary>Answers while a service's process is alive, whatever its dependencies do (ChatPlatform.ServiceDefaults).</summary>
+    public const string AlivePath = "/alive";
+
     /// <summary>The user <c>app</c> of Microsoft's chiseled images.</summary>
     public const int User = 1654;
 }
@@ -117,7 +120,7 @@ internal sealed class EksModel
         var read = new EksModel(model, parameters, values);
         await read.ReadWorkloadsAsync();
         // What the objects ask for later is asked for here, so that all that is missing is named at once.
-        foreach (var parameter in new[] { parameters.LoadBalancerNetworks, parameters.Host, parameters.CertificateArn, parameters.FileSystemId, parameters.SecretStore, parameters.SecretPrefix })
+        foreach (var parameter in new[] { parameters.LoadBalancerNetworks, parameters.Host, parameters.CertificateArn, parameters.FileSystemId, parameters.SecretStore, parameters.SecretPrefix, parameters.UploadBucket })
             await values.GetAsync(parameter.Resource, EksPublishing.Step);
         return values.Problems.Any() ? throw new EksPublishException(values.Problems) : read;
     }
@@ -162,7 +165,8 @@ internal sealed class EksModel
             return null;
         var workload = new EksWorkload(resource, image, Ports(resource));
         var size = workload.Annotation<EksSize>() ?? EksSize.Default;
-        workload.Size = _values.Environment.Small ? new EksSize(size.CpuMillis / 2, size.MemoryMi / 2) : size;
+        // An agent's buffers are what its file says, in any environment.
+        workload.Size = _values.Environment.Small && workload.NodeAgent is null ? new EksSize(size.CpuMillis / 2, size.MemoryMi / 2) : size;
         await ReadEnvironmentAsync(workload);
         await ReadArgumentsAsync(workload);
         foreach (var peer in resource.Annotations.OfType<EksPeer>())

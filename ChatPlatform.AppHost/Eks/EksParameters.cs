@@ -3,7 +3,7 @@ using Microsoft.Extensions.Configuration;
 namespace ChatPlatform.AppHost.Eks;
 
 /// <summary>What the manifests need to know of an account and its cluster, beyond what the services' own parameters say. Only in publish mode.</summary>
-internal sealed class EksParameters(IDistributedApplicationBuilder builder) : IResourceAnnotation
+internal sealed class EksParameters(IDistributedApplicationBuilder builder)
 {
     /// <summary>Where images are pulled from, such as <c>111122223333.dkr.ecr.ap-northeast-2.amazonaws.com</c>.</summary>
     public IResourceBuilder<ParameterResource> ImageRegistry { get; } = builder.AddParameter("image-registry");
@@ -33,6 +33,9 @@ internal sealed class EksParameters(IDistributedApplicationBuilder builder) : IR
 
     /// <summary>What the names of the secrets in the store begin with.</summary>
     public IResourceBuilder<ParameterResource> SecretPrefix { get; } = builder.AddParameter("secret-prefix");
+
+    /// <summary>The bucket that clients upload to: the names of buckets are shared by all accounts.</summary>
+    public IResourceBuilder<ParameterResource> UploadBucket { get; } = builder.AddParameter("upload-bucket");
 
     /// <summary>A collector in the cluster, as <c>http://SERVICE.NAMESPACE.svc:PORT</c>.</summary>
     public IResourceBuilder<ParameterResource> OtlpEndpoint { get; } = builder.AddParameter("otlp-endpoint");

@@ -3,6 +3,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Aspire.Hosting.Pipelines;
+using ChatPlatform.AppHost.Pipelines;
+using ChatPlatform.AppHost.Stack;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -43,14 +45,15 @@ internal static class EksPublishing
     private static async Task PublishAsync(PipelineStepContext context, EksParameters parameters)
     {
         var output = context.Services.GetRequiredService<IPipelineOutputService>().GetOutputDirectory();
-        var files = await FilesAsync(context.Model, context.Services.GetRequiredService<IConfiguration>(), parameters);
+        var files = await FilesAsync(context.Model, context.Services, parameters);
         Replace(output, files);
         context.Logger.LogInformation("{Count} files are in {Output}", files.Count, output);
     }
 
     /// <summary>Everything that is published, by its path below the output folder: nothing is written before all of it is known.</summary>
-    private static async Task<SortedDictionary<string, string>> FilesAsync(DistributedApplicationModel model, IConfiguration configuration, EksParameters parameters)
+    private static async Task<SortedDictionary<string, string>> FilesAsync(DistributedApplicationModel model, IServiceProvider services, EksParameters parameters)
     {
+        var configuration = services.GetRequiredService<IConfiguration>();
         var files = new SortedDictionary<string, string>(StringComparer.Ordinal);
         var @base = await EksModel.ReadAsync(model, parameters, new EksValues(configuration, EksEnvironment.Base));
         var parts = Parts(@base);
@@ -72,6 +75,7 @@ internal static class EksPublishing
             }
         }
 
+        files["aws/template.yaml"] = YamlWriter.Write(StackTemplate.Of(@base, model, services.GetServices<CdcPipeline>()));
         files[Marker] = JsonSerializer.Serialize(
             new { step = Step, objects = objectsOfBase.Count, policies = objectsOfBase.Count(value => value["kind"]!.GetValue<string>() == "NetworkPolicy") }, JsonSerializerOptions.Web) + "\n";
         return files;

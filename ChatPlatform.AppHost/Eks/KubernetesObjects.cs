@@ -175,7 +175,7 @@ internal sealed class KubernetesObjects(EksModel model)
             : new JsonObject { ["type"] = "RollingUpdate", ["rollingUpdate"] = new JsonObject { ["maxSurge"] = 1, ["maxUnavailable"] = 0 } };
         spec["selector"] = new JsonObject { ["matchLabels"] = Selector(pods) };
         var pod = Pod(workload);
-        // At least as many zones as there are pods, and no two on one node while there is another.
+        // Over all zones, and no two on one node while there is another. A zone without room is no reason to have fewer pods.
         pod["topologySpreadConstraints"] = new JsonArray(new JsonObject
         {
             ["maxSkew"] = 1,
@@ -291,7 +291,7 @@ internal sealed class KubernetesObjects(EksModel model)
             // Until the first answer of all dependencies; then readiness takes a pod out of the Service, and liveness looks at the process alone.
             container["startupProbe"] = Probe(health.Port, health.Path, period: 2, failures: 60);
             container["readinessProbe"] = Probe(health.Port, health.Path, period: 5, failures: 3);
-            container["livenessProbe"] = Probe(health.Port, workload.Annotation<EksLiveness>()?.Path ?? health.Path, period: 10, failures: 6);
+            container["livenessProbe"] = Probe(health.Port, workload.Resource is ProjectResource ? EksNames.AlivePath : health.Path, period: 10, failures: 6);
         }
         else if (workload.Ports is [{ } port, ..])
         {
