@@ -134,6 +134,9 @@ internal sealed class EksModel
 
     public string Value(ParameterResource parameter) => _values[parameter];
 
+    /// <summary>The image of one colour: the parameter <c>NAME-COLOUR-image</c>, else the workload's.</summary>
+    public string Image(EksWorkload workload, string pods) => pods != workload.Name && _values.Configured($"{pods}-image") is { Length: > 0 } own ? own : workload.Image;
+
     private async Task ReadWorkloadsAsync()
     {
         var workloads = new List<EksWorkload>();
@@ -165,8 +168,8 @@ internal sealed class EksModel
             return null;
         var workload = new EksWorkload(resource, image, Ports(resource));
         var size = workload.Annotation<EksSize>() ?? EksSize.Default;
-        // An agent's buffers are what its file says, in any environment.
-        workload.Size = _values.Environment.Small && workload.NodeAgent is null ? new EksSize(size.CpuMillis / 2, size.MemoryMi / 2) : size;
+        // Memory is what a program needs whoever calls it.
+        workload.Size = _values.Environment.Small ? size with { CpuMillis = size.CpuMillis / 2 } : size;
         await ReadEnvironmentAsync(workload);
         await ReadArgumentsAsync(workload);
         foreach (var peer in resource.Annotations.OfType<EksPeer>())

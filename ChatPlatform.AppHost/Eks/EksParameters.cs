@@ -43,7 +43,7 @@ internal sealed class EksParameters(IDistributedApplicationBuilder builder)
 
 /// <summary>An account's cluster that the manifests are for: the base, or what an overlay makes of it.</summary>
 /// <param name="Name">The overlay's folder; values come from <c>Eks:NAME:PARAMETER</c>, then <c>Parameters:PARAMETER</c>.</param>
-/// <param name="Small">One pod of each where the base has several, and half of what it asks for.</param>
+/// <param name="Small">One pod of each where the base has several, and half the CPU.</param>
 internal sealed record EksEnvironment(string? Name, bool Small)
 {
     public static readonly EksEnvironment Base = new(null, Small: false);

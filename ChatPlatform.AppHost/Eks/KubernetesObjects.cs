@@ -174,7 +174,7 @@ internal sealed class KubernetesObjects(EksModel model)
             ? new JsonObject { ["type"] = "Recreate" }
             : new JsonObject { ["type"] = "RollingUpdate", ["rollingUpdate"] = new JsonObject { ["maxSurge"] = 1, ["maxUnavailable"] = 0 } };
         spec["selector"] = new JsonObject { ["matchLabels"] = Selector(pods) };
-        var pod = Pod(workload);
+        var pod = Pod(workload, pods);
         // Over all zones, and no two on one node while there is another. A zone without room is no reason to have fewer pods.
         pod["topologySpreadConstraints"] = new JsonArray(new JsonObject
         {
@@ -208,7 +208,7 @@ internal sealed class KubernetesObjects(EksModel model)
     private JsonObject DaemonSet(EksWorkload workload)
     {
         var pods = Name(workload);
-        var pod = Pod(workload);
+        var pod = Pod(workload, pods);
         pod["tolerations"] = new JsonArray(new JsonObject { ["operator"] = "Exists" });
         pod["priorityClassName"] = "system-node-critical";
         var value = Object("apps/v1", "DaemonSet", pods, workload.Namespace, Labels(workload, pods));
@@ -243,7 +243,7 @@ internal sealed class KubernetesObjects(EksModel model)
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())))[..16];
     }
 
-    private static JsonObject Pod(EksWorkload workload)
+    private JsonObject Pod(EksWorkload workload, string pods)
     {
         var agent = workload.NodeAgent is not null;
         var drain = workload.Drain;
@@ -266,15 +266,15 @@ internal sealed class KubernetesObjects(EksModel model)
                     ["fsGroupChangePolicy"] = "OnRootMismatch",
                     ["seccompProfile"] = new JsonObject { ["type"] = "RuntimeDefault" },
                 },
-            ["containers"] = new JsonArray(Container(workload)),
+            ["containers"] = new JsonArray(Container(workload, model.Image(workload, pods))),
             ["volumes"] = Array(Volumes(workload).Select(volume => volume.Volume)),
         };
     }
 
-    private static JsonObject Container(EksWorkload workload)
+    private static JsonObject Container(EksWorkload workload, string image)
     {
         var size = workload.Size;
-        var container = new JsonObject { ["name"] = Name(workload), ["image"] = workload.Image };
+        var container = new JsonObject { ["name"] = Name(workload), ["image"] = image };
         if (workload.Arguments.Count > 0)
             container["args"] = Array(workload.Arguments.Select(argument => (JsonNode)argument));
         container["ports"] = Array(workload.Ports.Select(port => new JsonObject { ["name"] = port.Name, ["containerPort"] = port.ContainerPort, ["protocol"] = "TCP" }));

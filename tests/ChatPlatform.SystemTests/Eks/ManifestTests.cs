@@ -254,6 +254,34 @@ public sealed class ManifestTests(RenderedManifests manifests) : IClassFixture<R
         ((string)grpc[Prefix + "backend-protocol-version"]!).ShouldBe("GRPC");
     }
 
+    [Fact]
+    public void Only_the_gateway_takes_a_callers_address_from_the_load_balancer()
+    {
+        Settings("gateway").ShouldContainKey("ASPNETCORE_FORWARDEDHEADERS_ENABLED");
+        Settings("api").ShouldNotContainKey("ASPNETCORE_FORWARDEDHEADERS_ENABLED");
+        Settings("relay").ShouldNotContainKey("ASPNETCORE_FORWARDEDHEADERS_ENABLED");
+        Settings("api")["RateLimits__TrustedProxies"].ShouldBe("10.0.0.0/16");
+
+        Dictionary<string, string> Settings(string name) => manifests.Find("ConfigMap", name)["data"]!.AsObject().ToDictionary(entry => entry.Key, entry => (string)entry.Value!);
+    }
+
+    /// <summary>The names that the SDK gives the images (services/Directory.Build.props).</summary>
+    [Fact]
+    public void The_images_are_those_that_the_projects_make()
+    {
+        var rule = File.ReadAllText(Path.Combine(StartProblemTests.RepositoryRoot, "services/Directory.Build.props"));
+        rule.ShouldContain("<ContainerRepository>chat-$(MSBuildProjectName.Replace('ChatPlatform.', '').ToLowerInvariant())</ContainerRepository>");
+        rule.ShouldContain("<ContainerUser>1654</ContainerUser>");
+
+        foreach (var (workload, project) in new[] { ("api", "Api"), ("relay", "Relay"), ("gateway-blue", "Gateway"), ("notifier", "Notifier"), ("insights", "Insights") })
+        {
+            Directory.Exists(Path.Combine(StartProblemTests.RepositoryRoot, $"services/ChatPlatform.{project}")).ShouldBeTrue();
+            var pod = manifests.Find("Deployment", workload)["spec"]!["template"]!["spec"]!;
+            ((string)pod["containers"]![0]!["image"]!).ShouldBe($"111122223333.dkr.ecr.ap-northeast-2.amazonaws.com/chat-{project.ToLowerInvariant()}:1.0.0");
+            ((int)pod["securityContext"]!["runAsUser"]!).ShouldBe(1654);
+        }
+    }
+
     /// <summary>One entry for each peer and port of a policy's rules; a peer is a workload's name, <c>kube-dns</c>, or what is outside: another team's namespace or a network.</summary>
     private static IEnumerable<(JsonObject Policy, string Peer, int Port, bool IsOutside)> Arrows(JsonObject policy, string direction, string side) =>
         from rule in policy["spec"]![direction]!.AsArray()

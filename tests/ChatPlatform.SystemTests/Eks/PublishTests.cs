@@ -88,7 +88,7 @@ public sealed class PublishTests : IDisposable
 
         await _publish.RunAsync(null, $"Parameters:api-image={image}", "Eks:dev:image-tag=2.0.0");
 
-        _publish.Files()["base/api.yaml"].ShouldContain($"image: \"{image}\"".Replace("\"", ""));
+        _publish.Files()["base/api.yaml"].ShouldContain($"image: {image}\n");
         _publish.Files()["base/relay.yaml"].ShouldContain("chat-relay:1.0.0");
         _publish.Files()["overlays/dev/kustomization.yaml"].ShouldContain("chat-relay:2.0.0");
     }
@@ -96,9 +96,19 @@ public sealed class PublishTests : IDisposable
     [Fact]
     public async Task A_switch_to_the_other_gateway_is_a_pair_of_weights()
     {
-        await _publish.RunAsync(null, "Parameters:gateway-blue-weight=10", "Parameters:gateway-green-weight=90");
+        await _publish.RunAsync(null, "Parameters:gateway-blue-weight=10", "Parameters:gateway-green-weight=90", "Parameters:gateway-green-image=registry.example.com/chat-gateway:next");
 
+        _publish.Files()["base/gateway.yaml"].Split("image: ")[1..].Select(text => text.Split('\n')[0].Trim('"')).ShouldBe(
+            ["111122223333.dkr.ecr.ap-northeast-2.amazonaws.com/chat-gateway:1.0.0", "registry.example.com/chat-gateway:next"]);
         _publish.Files()["base/gateway.yaml"].ShouldContain("""\"serviceName\":\"gateway-green\",\"servicePort\":8080,\"weight\":90""");
+    }
+
+    [Fact]
+    public async Task A_weight_that_the_load_balancer_would_refuse_is_named()
+    {
+        var error = await Should.ThrowAsync<DistributedApplicationException>(() => _publish.RunAsync(null, "Parameters:gateway-green-weight=much"));
+
+        error.Message.ShouldBe("parameter 'gateway-green-weight' is 'much'; it must be a number from 0 to 999.");
     }
 
     [Fact]
