@@ -40,7 +40,9 @@ internal sealed class AwsBacking(IDistributedApplicationBuilder builder) : ChatB
     {
         var endpoint = AddOutside(Builder.AddParameter("fcm-endpoint", "https://fcm.googleapis.com"), 443, networks: null);
         // A pod sees the service account's key as a file; whoever runs the service at a desk says where it is.
-        var key = Builder.ExecutionContext.IsPublishMode ? new EksSecretFile(Builder.AddParameter("fcm-key", secret: true).Resource, "/var/run/secrets/chat/fcm/service-account.json") : null;
+        var key = Builder.ExecutionContext.IsPublishMode
+            ? new EksSecretFile(Builder.AddParameter("fcm-key", secret: true).Resource, "/var/run/secrets/chat/fcm/service-account.json")
+            : null;
         return new FcmUpstream(
             ReferenceExpression.Create($"{endpoint}"),
             ReferenceExpression.Create($"{Builder.AddParameter("fcm-project")}"),

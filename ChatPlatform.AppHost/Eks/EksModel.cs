@@ -120,7 +120,7 @@ internal sealed class EksModel
         var read = new EksModel(model, parameters, values);
         await read.ReadWorkloadsAsync();
         // What the objects ask for later is asked for here, so that all that is missing is named at once.
-        foreach (var parameter in new[] { parameters.LoadBalancerNetworks, parameters.Host, parameters.CertificateArn, parameters.FileSystemId, parameters.SecretStore, parameters.SecretPrefix, parameters.UploadBucket })
+        foreach (var parameter in parameters.OfObjects)
             await values.GetAsync(parameter.Resource, EksPublishing.Step);
         return values.Problems.Any() ? throw new EksPublishException(values.Problems) : read;
     }
@@ -201,7 +201,9 @@ internal sealed class EksModel
 
         if (resource.TryGetContainerImageName(out var image))
             return image;
-        _values.Problem(resource.Name, $"resource '{resource.Name}' has no image; use a project, AddContainer with an image, or set Parameters__{resource.Name.Replace('-', '_')}_image.");
+        _values.Problem(
+            resource.Name,
+            $"resource '{resource.Name}' has no image; use a project, AddContainer with an image, or set Parameters__{resource.Name.Replace('-', '_')}_image.");
         return null;
     }
 
@@ -300,7 +302,12 @@ internal sealed class EksModel
                 {
                     var part = await ResolveAsync(workload, variable, provider);
                     if (part.Secret is not null)
-                        _values.Problem(workload.Name + variable, $"{variable} of resource '{workload.Name}' puts the secret '{part.Secret.Name}' into a text; give the whole text as one secret.");
+                    {
+                        _values.Problem(
+                            workload.Name + variable,
+                            $"{variable} of resource '{workload.Name}' puts the secret '{part.Secret.Name}' into a text; give the whole text as one secret.");
+                    }
+
                     parts.Add(format == "uri" ? Uri.EscapeDataString(part.Text ?? "") : part.Text ?? "");
                 }
 

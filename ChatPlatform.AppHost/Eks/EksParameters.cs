@@ -37,6 +37,9 @@ internal sealed class EksParameters(IDistributedApplicationBuilder builder)
     /// <summary>The bucket that clients upload to: the names of buckets are shared by all accounts.</summary>
     public IResourceBuilder<ParameterResource> UploadBucket { get; } = builder.AddParameter("upload-bucket");
 
+    /// <summary>Those that no setting of a service has, only the objects around it.</summary>
+    public IEnumerable<IResourceBuilder<ParameterResource>> OfObjects => [LoadBalancerNetworks, Host, CertificateArn, FileSystemId, SecretStore, SecretPrefix, UploadBucket];
+
     /// <summary>A collector in the cluster, as <c>http://SERVICE.NAMESPACE.svc:PORT</c>.</summary>
     public IResourceBuilder<ParameterResource> OtlpEndpoint { get; } = builder.AddParameter("otlp-endpoint");
 }
@@ -72,7 +75,9 @@ internal sealed class EksValues(IConfiguration configuration, EksEnvironment env
         }
         catch (MissingParameterValueException)
         {
-            Problem(parameter.Name, $"parameter '{parameter.Name}', which resource '{user}' needs, has no value; set Parameters__{parameter.Name.Replace('-', '_')} or add it to {EksPublishing.ValuesFile}.");
+            Problem(
+                parameter.Name,
+                $"parameter '{parameter.Name}', which resource '{user}' needs, has no value; set Parameters__{parameter.Name.Replace('-', '_')} or add it to {EksPublishing.ValuesFile}.");
             return "";
         }
     }

@@ -6,7 +6,9 @@ using Aspire.Hosting.Pipelines;
 using ChatPlatform.AppHost.Pipelines;
 using ChatPlatform.AppHost.Stack;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Configuration.Json;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.FileProviders;
 using Microsoft.Extensions.Logging;
 
 namespace ChatPlatform.AppHost.Eks;
@@ -22,7 +24,7 @@ internal static class EksPublishing
     /// <summary>The parameters' values, beside the AppHost; <c>Eks:Values</c> names another file, and the environment and the command line come before it.</summary>
     public const string ValuesFile = "eks.json";
 
-    /// <summary>What tells a folder that this step may replace from one that it may not; <c>./dev manifests</c> reads its counts.</summary>
+    /// <summary>What tells a folder that this step may replace from one that it may not.</summary>
     private const string Marker = "published.json";
 
     /// <summary>Adds the step; in publish mode gives the parameters of a cluster, else null.</summary>
@@ -35,7 +37,7 @@ internal static class EksPublishing
         if (!File.Exists(path))
             throw new StartProblem($"the file of values {path} is not there; write it as ChatPlatform.AppHost/{ValuesFile} is, or set Eks__Values to another.");
         // First, so that everything else that is set comes before it.
-        builder.Configuration.Sources.Insert(0, new Microsoft.Extensions.Configuration.Json.JsonConfigurationSource { Path = Path.GetFileName(path), FileProvider = new Microsoft.Extensions.FileProviders.PhysicalFileProvider(Path.GetDirectoryName(path)!) });
+        builder.Configuration.Sources.Insert(0, new JsonConfigurationSource { Path = Path.GetFileName(path), FileProvider = new PhysicalFileProvider(Path.GetDirectoryName(path)!) });
 
         var parameters = new EksParameters(builder);
         builder.Pipeline.AddStep(Step, context => PublishAsync(context, parameters), requiredBy: WellKnownPipelineSteps.Publish);
@@ -76,8 +78,7 @@ internal static class EksPublishing
         }
 
         files["aws/template.yaml"] = YamlWriter.Write(StackTemplate.Of(@base, model, services.GetServices<CdcPipeline>()));
-        files[Marker] = JsonSerializer.Serialize(
-            new { step = Step, objects = objectsOfBase.Count, policies = objectsOfBase.Count(value => value["kind"]!.GetValue<string>() == "NetworkPolicy") }, JsonSerializerOptions.Web) + "\n";
+        files[Marker] = JsonSerializer.Serialize(new { step = Step, objects = objectsOfBase.Count }, JsonSerializerOptions.Web) + "\n";
         return files;
     }
 
@@ -89,7 +90,12 @@ internal static class EksPublishing
 
     private static string Kustomization(IEnumerable<string> resources, JsonArray patches)
     {
-        var value = new JsonObject { ["apiVersion"] = "kustomize.config.k8s.io/v1beta1", ["kind"] = "Kustomization", ["resources"] = new JsonArray([.. resources.Select(resource => (JsonNode)resource)]) };
+        var value = new JsonObject
+        {
+            ["apiVersion"] = "kustomize.config.k8s.io/v1beta1",
+            ["kind"] = "Kustomization",
+            ["resources"] = new JsonArray([.. resources.Select(resource => (JsonNode)resource)]),
+        };
         if (patches.Count > 0)
             value["patches"] = patches;
         return YamlWriter.Write(value);

@@ -12,9 +12,9 @@ internal sealed class KubernetesObjects(EksModel model)
     {
         yield return ServiceAccount(workload);
         if (workload.Settings.Count > 0)
-            yield return ConfigMap(workload, Name(workload), new JsonObject([.. workload.Settings.Select(setting => KeyValuePair.Create(setting.Key, (JsonNode?)setting.Value))]));
+            yield return ConfigMap(workload, Name(workload), workload.Settings);
         if (workload.Files.Any())
-            yield return ConfigMap(workload, $"{Name(workload)}-files", new JsonObject([.. workload.Files.Select(file => KeyValuePair.Create(Path.GetFileName(file.Path), (JsonNode?)File.ReadAllText(file.Source)))]));
+            yield return ConfigMap(workload, $"{Name(workload)}-files", workload.Files.Select(file => KeyValuePair.Create(Path.GetFileName(file.Path), File.ReadAllText(file.Source))));
         if (SecretNames(workload).Any())
             yield return ExternalSecret(workload);
         foreach (var folder in workload.SharedFolders)
@@ -121,10 +121,10 @@ internal sealed class KubernetesObjects(EksModel model)
         return value;
     }
 
-    private static JsonObject ConfigMap(EksWorkload workload, string name, JsonObject data)
+    private static JsonObject ConfigMap(EksWorkload workload, string name, IEnumerable<KeyValuePair<string, string>> data)
     {
         var value = Object("v1", "ConfigMap", name, workload.Namespace, Labels(workload));
-        value["data"] = data;
+        value["data"] = new JsonObject([.. data.Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)entry.Value))]);
         return value;
     }
 
@@ -383,11 +383,14 @@ internal sealed class KubernetesObjects(EksModel model)
     };
 
     /// <summary>
-    /// One address for what is called by name; a headless Service for what others reach pod by pod, at addresses that the pods tell them; for an agent, the one on the caller's own node.
+    /// One address for what is called by name; a headless Service for what others reach pod by pod, at addresses that the pods tell them; for an agent, the one on the
+    /// caller's own node.
     /// </summary>
     private IEnumerable<JsonObject> Services(EksWorkload workload, string pods)
     {
-        var callers = model.Workloads.SelectMany(caller => caller.Arrows.OfType<EksArrow.ToResource>()).Where(arrow => arrow.Target == workload.Place).ToLookup(arrow => arrow.ByAddress, arrow => arrow.Port.Name);
+        var callers = model.Workloads.SelectMany(caller => caller.Arrows.OfType<EksArrow.ToResource>())
+            .Where(arrow => arrow.Target == workload.Place)
+            .ToLookup(arrow => arrow.ByAddress, arrow => arrow.Port.Name);
         var ingress = workload.Annotation<EksIngress>();
         var named = workload.Ports.Where(port => callers[false].Contains(port.Name) || port.Name == ingress?.Http || port.Name == ingress?.Grpc).ToList();
         var peers = workload.Ports.Where(port => callers[true].Contains(port.Name)).ToList();

@@ -34,8 +34,8 @@ internal sealed class LoadBalancing(EksModel model)
     /// <summary>A target that leaves is given the time to say goodbye to its clients.</summary>
     public static JsonObject TargetGroup(EksWorkload workload) => new()
     {
-        [Prefix + "target-group-attributes"] = string.Create(
-            CultureInfo.InvariantCulture, $"deregistration_delay.timeout_seconds={workload.Drain.LeaveSeconds + workload.Drain.StopSeconds},load_balancing.algorithm.type=least_outstanding_requests"),
+        [Prefix + "target-group-attributes"] =
+            $"deregistration_delay.timeout_seconds={workload.Drain.LeaveSeconds + workload.Drain.StopSeconds},load_balancing.algorithm.type=least_outstanding_requests",
     };
 
     private JsonObject Ingress(
@@ -52,8 +52,8 @@ internal sealed class LoadBalancing(EksModel model)
             ["certificate-arn"] = model.Value(model.Parameters.CertificateArn),
             ["ssl-policy"] = "ELBSecurityPolicy-TLS13-1-2-2021-06",
             // Longer than any silence that a relay allows a socket; the default of 60 s is shorter than what the gateway waits for.
-            ["load-balancer-attributes"] = string.Create(
-                CultureInfo.InvariantCulture, $"idle_timeout.timeout_seconds={ingress.IdleSeconds},routing.http.drop_invalid_header_fields.enabled=true,routing.http.xff_header_processing.mode=append"),
+            ["load-balancer-attributes"] =
+                $"idle_timeout.timeout_seconds={ingress.IdleSeconds},routing.http.drop_invalid_header_fields.enabled=true,routing.http.xff_header_processing.mode=append",
             ["healthcheck-interval-seconds"] = "10",
             ["healthcheck-timeout-seconds"] = "5",
             ["healthy-threshold-count"] = "2",
@@ -91,7 +91,8 @@ internal sealed class LoadBalancing(EksModel model)
         type = "forward",
         forwardConfig = new
         {
-            targetGroups = KubernetesObjects.Pods(workload).Select(pods => new { serviceName = pods.Pods, servicePort = port.ServicePort, weight = pods.Weight is null ? 100 : Weight(pods.Weight) }),
+            targetGroups = KubernetesObjects.Pods(workload)
+                .Select(pods => new { serviceName = pods.Pods, servicePort = port.ServicePort, weight = pods.Weight is null ? 100 : Weight(pods.Weight) }),
         },
     });
 

@@ -64,13 +64,15 @@ internal sealed class NetworkPolicies(EksModel model)
         {
             var ports = workload.Arrows.OfType<EksArrow.ToResource>().Where(arrow => arrow.Target == target.Place).Select(arrow => arrow.Port.ContainerPort).ToList();
             if (ports.Count > 0)
-                yield return new JsonObject { ["to"] = new JsonArray(Peer(workload, target)), ["ports"] = Ports(ports) };
+                yield return Rule(new JsonArray(Peer(workload, target)), ports);
         }
 
         foreach (var group in workload.Arrows.OfType<EksArrow.ToNamespace>().GroupBy(arrow => arrow.Namespace).OrderBy(group => group.Key, StringComparer.Ordinal))
-            yield return new JsonObject { ["to"] = new JsonArray(new JsonObject { ["namespaceSelector"] = Namespace(group.Key) }), ["ports"] = Ports(group.Select(arrow => arrow.Port)) };
+            yield return Rule(new JsonArray(new JsonObject { ["namespaceSelector"] = Namespace(group.Key) }), group.Select(arrow => arrow.Port));
         foreach (var group in workload.Arrows.OfType<EksArrow.ToNetworks>().GroupBy(arrow => arrow.Networks).OrderBy(group => group.Key, StringComparer.Ordinal))
-            yield return new JsonObject { ["to"] = group.Key is null ? Anywhere() : Blocks(group.Key), ["ports"] = Ports(group.Select(arrow => arrow.Port)) };
+            yield return Rule(group.Key is null ? Anywhere() : Blocks(group.Key), group.Select(arrow => arrow.Port));
+
+        static JsonObject Rule(JsonArray to, IEnumerable<int> ports) => new() { ["to"] = to, ["ports"] = Ports(ports) };
     }
 
     /// <summary>The pods of <paramref name="other"/> as <paramref name="self"/>'s policy names them: without a namespace it means its own.</summary>
@@ -88,7 +90,10 @@ internal sealed class NetworkPolicies(EksModel model)
         new(new JsonObject { ["ipBlock"] = new JsonObject { ["cidr"] = "0.0.0.0/0", ["except"] = new JsonArray(InstanceMetadata) } });
 
     private static JsonArray Blocks(string networks) =>
-        [.. networks.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(cidr => (JsonNode)new JsonObject { ["ipBlock"] = new JsonObject { ["cidr"] = cidr } })];
+    [
+        .. networks.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            .Select(cidr => (JsonNode)new JsonObject { ["ipBlock"] = new JsonObject { ["cidr"] = cidr } }),
+    ];
 
     private static JsonArray Ports(IEnumerable<int> ports) => [.. ports.Distinct().Order().Select(port => (JsonNode)Port(port, "TCP"))];
 

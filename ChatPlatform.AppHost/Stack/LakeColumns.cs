@@ -7,7 +7,10 @@ namespace ChatPlatform.AppHost.Stack;
 /// <param name="Type">A Hive type.</param>
 internal sealed record LakeColumn(string Name, string Type);
 
-/// <summary>What a line of the lake holds, for whoever queries it: the keys of the table, which every item has, and what the chat writes beside them. A column without a value in a line is null.</summary>
+/// <summary>
+/// What a line of the lake holds, for whoever queries it: the keys of the table, which every item has, and what the chat writes beside them. A column without a value in a
+/// line is null.
+/// </summary>
 internal static class LakeColumns
 {
     private const string Message =

@@ -7,8 +7,9 @@ using ChatPlatform.Contracts.Tables;
 namespace ChatPlatform.AppHost.Stack;
 
 /// <summary>
-/// What the cluster stands on, as one CloudFormation template from the same app model: tables, pipelines into the lake and their catalogue, buckets, the file system of shared folders, the
-/// repositories of images, secrets, and a role for each service that may do what the model says and no more. The cluster, its network, Redis and Kafka are there before and are parameters.
+/// What the cluster stands on, as one CloudFormation template from the same app model: tables, pipelines into the lake and their catalogue, buckets, the file system of
+/// shared folders, the repositories of images, secrets, and a role for each service that may do what the model says and no more. The cluster, its network, Redis and Kafka
+/// are there before and are parameters.
 /// </summary>
 internal sealed class StackTemplate
 {
@@ -42,7 +43,8 @@ internal sealed class StackTemplate
             {
                 ["TableName"] = table.Name,
                 ["BillingMode"] = "PAY_PER_REQUEST",
-                ["AttributeDefinitions"] = Array(table.KeyAttributes.Select(key => new JsonObject { ["AttributeName"] = key.Name, ["AttributeType"] = key.Type is KeyType.Number ? "N" : "S" })),
+                ["AttributeDefinitions"] = Array(table.KeyAttributes
+                    .Select(key => new JsonObject { ["AttributeName"] = key.Name, ["AttributeType"] = key.Type is KeyType.Number ? "N" : "S" })),
                 ["KeySchema"] = KeySchema(table.PartitionKey, table.SortKey),
                 ["PointInTimeRecoverySpecification"] = new JsonObject { ["PointInTimeRecoveryEnabled"] = true },
                 ["DeletionProtectionEnabled"] = true,
@@ -164,7 +166,8 @@ internal sealed class StackTemplate
                         ["SerializationLibrary"] = "org.openx.data.jsonserde.JsonSerDe",
                         ["Parameters"] = new JsonObject { ["case.insensitive"] = "true", ["ignore.malformed.json"] = "false" },
                     },
-                    ["Columns"] = Array(LakeColumns.Of(pipeline.Table).Select(column => new JsonObject { ["Name"] = column.Name.ToLowerInvariant(), ["Type"] = column.Type.ToLowerInvariant() })),
+                    ["Columns"] = Array(LakeColumns.Of(pipeline.Table)
+                        .Select(column => new JsonObject { ["Name"] = column.Name.ToLowerInvariant(), ["Type"] = column.Type.ToLowerInvariant() })),
                 },
             },
         });
@@ -214,7 +217,8 @@ internal sealed class StackTemplate
                 ["ImageScanningConfiguration"] = new JsonObject { ["ScanOnPush"] = true },
                 ["LifecyclePolicy"] = new JsonObject
                 {
-                    ["LifecyclePolicyText"] = """{"rules":[{"rulePriority":1,"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":100},"action":{"type":"expire"}}]}""",
+                    ["LifecyclePolicyText"] =
+                        """{"rules":[{"rulePriority":1,"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":100},"action":{"type":"expire"}}]}""",
                 },
             });
         }
@@ -223,7 +227,8 @@ internal sealed class StackTemplate
     /// <summary>Every secret of the app model: keys are made here, addresses are the stack's parameters, and what only a person has is put in afterwards.</summary>
     private void AddSecrets()
     {
-        var secrets = _model.Workloads.SelectMany(workload => workload.Secrets.Values.Concat(workload.SecretFiles.Select(file => file.Secret))).DistinctBy(secret => secret.Name).OrderBy(secret => secret.Name, StringComparer.Ordinal);
+        var secrets = _model.Workloads.SelectMany(workload => workload.Secrets.Values.Concat(workload.SecretFiles.Select(file => file.Secret)))
+            .DistinctBy(secret => secret.Name).OrderBy(secret => secret.Name, StringComparer.Ordinal).ToList();
         foreach (var secret in secrets)
         {
             var id = CdcStack.LogicalId(secret.Name);

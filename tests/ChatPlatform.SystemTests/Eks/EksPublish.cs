@@ -28,7 +28,10 @@ internal sealed class EksPublish : IDisposable
     public async Task RunAsync(Action<IDistributedApplicationTestingBuilder>? change = null, params string[] settings)
     {
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.ChatPlatform_AppHost>(
-            ["--operation", "publish", "--step", "publish-eks", "--output-path", Output, $"--Eks:Values={Path.Combine(Sources, "values.json")}", .. settings.Select(setting => "--" + setting)]);
+            [
+                "--operation", "publish", "--step", "publish-eks", "--output-path", Output, $"--Eks:Values={Path.Combine(Sources, "values.json")}",
+                .. settings.Select(setting => "--" + setting),
+            ]);
         change?.Invoke(builder);
         var app = await builder.BuildAsync();
         await builder.Pipeline.ExecuteAsync(new PipelineContext(

@@ -96,7 +96,8 @@ public sealed class PublishTests : IDisposable
     [Fact]
     public async Task A_switch_to_the_other_gateway_is_a_pair_of_weights()
     {
-        await _publish.RunAsync(null, "Parameters:gateway-blue-weight=10", "Parameters:gateway-green-weight=90", "Parameters:gateway-green-image=registry.example.com/chat-gateway:next");
+        await _publish.RunAsync(
+            null, "Parameters:gateway-blue-weight=10", "Parameters:gateway-green-weight=90", "Parameters:gateway-green-image=registry.example.com/chat-gateway:next");
 
         _publish.Files()["base/gateway.yaml"].Split("image: ")[1..].Select(text => text.Split('\n')[0].Trim('"')).ShouldBe(
             ["111122223333.dkr.ecr.ap-northeast-2.amazonaws.com/chat-gateway:1.0.0", "registry.example.com/chat-gateway:next"]);
@@ -114,7 +115,8 @@ public sealed class PublishTests : IDisposable
     [Fact]
     public async Task No_secret_is_ever_in_a_manifest()
     {
-        await _publish.RunAsync(null, "Parameters:jwt-signing-key=s3cr3t-one", "Parameters:internal-service-token=s3cr3t-two", "ConnectionStrings:redis=s3cr3t-three", "Parameters:fcm-key=s3cr3t-four");
+        await _publish.RunAsync(
+            null, "Parameters:jwt-signing-key=s3cr3t-one", "Parameters:internal-service-token=s3cr3t-two", "ConnectionStrings:redis=s3cr3t-three", "Parameters:fcm-key=s3cr3t-four");
 
         _publish.Files().Values.ShouldAllBe(text => !text.Contains("s3cr3t"));
         _publish.Files()["base/api.yaml"].ShouldContain("key: chat/jwt-signing-key");
@@ -132,7 +134,8 @@ public sealed class PublishTests : IDisposable
         _publish.Files().ShouldBe(before);
         _publish.Beside.ShouldBeEmpty();
 
-        static void Secondary(IDistributedApplicationTestingBuilder builder) => Project(builder, "notifier").WithEnvironment("Secondary__Region", builder.AddParameter("region-of-secondary"));
+        static void Secondary(IDistributedApplicationTestingBuilder builder) =>
+            Project(builder, "notifier").WithEnvironment("Secondary__Region", builder.AddParameter("region-of-secondary"));
     }
 
     [Fact]
@@ -144,7 +147,9 @@ public sealed class PublishTests : IDisposable
         {
             var error = await Should.ThrowAsync<DistributedApplicationException>(() => _publish.RunAsync(null, $"Eks:Values={values}"));
 
-            foreach (var name in new[] { "aws-region", "certificate-arn", "data-networks", "fcm-project", "file-system-id", "host", "image-registry", "otlp-endpoint", "pod-networks", "secret-store" })
+            string[] missing =
+                ["aws-region", "certificate-arn", "data-networks", "fcm-project", "file-system-id", "host", "image-registry", "otlp-endpoint", "pod-networks", "secret-store"];
+            foreach (var name in missing)
                 error.Message.ShouldContain($"parameter '{name}'");
             Directory.Exists(_publish.Output).ShouldBeFalse();
         }
@@ -186,7 +191,10 @@ public sealed class PublishTests : IDisposable
     public async Task A_secret_inside_a_text_is_refused()
     {
         var error = await Should.ThrowAsync<DistributedApplicationException>(() => _publish.RunAsync(builder =>
-            Project(builder, "api").WithEnvironment("Storage__Url", ReferenceExpression.Create($"https://user:{builder.AddParameter("storage-password", secret: true)}@storage.example.com"))));
+        {
+            var password = builder.AddParameter("storage-password", secret: true);
+            Project(builder, "api").WithEnvironment("Storage__Url", ReferenceExpression.Create($"https://user:{password}@storage.example.com"));
+        }));
 
         error.Message.ShouldContain("Storage__Url of resource 'api' puts the secret 'storage-password' into a text");
     }
