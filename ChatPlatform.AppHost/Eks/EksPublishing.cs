@@ -28,7 +28,7 @@ internal static class EksPublishing
     private const string Marker = "published.json";
 
     /// <summary>Adds the step; in publish mode gives the parameters of a cluster, else null.</summary>
-    /// <exception cref="StartProblem">The file of values is not there.</exception>
+    /// <exception cref="StartProblem">The file of values is not there, or no JSON.</exception>
     public static EksParameters? AddEks(this IDistributedApplicationBuilder builder)
     {
         if (!builder.ExecutionContext.IsPublishMode)
@@ -36,8 +36,15 @@ internal static class EksPublishing
         var path = Path.GetFullPath(Path.Combine(builder.AppHostDirectory, builder.Configuration["Eks:Values"] is { Length: > 0 } given ? given : ValuesFile));
         if (!File.Exists(path))
             throw new StartProblem($"the file of values {path} is not there; write it as ChatPlatform.AppHost/{ValuesFile} is, or set Eks__Values to another.");
-        // First, so that everything else that is set comes before it.
-        builder.Configuration.Sources.Insert(0, new JsonConfigurationSource { Path = Path.GetFileName(path), FileProvider = new PhysicalFileProvider(Path.GetDirectoryName(path)!) });
+        try
+        {
+            // First, so that everything else that is set comes before it.
+            builder.Configuration.Sources.Insert(0, new JsonConfigurationSource { Path = Path.GetFileName(path), FileProvider = new PhysicalFileProvider(Path.GetDirectoryName(path)!) });
+        }
+        catch (InvalidDataException error)
+        {
+            throw new StartProblem($"the file of values {path} is no JSON: {error.GetBaseException().Message}");
+        }
 
         var parameters = new EksParameters(builder);
         builder.Pipeline.AddStep(Step, context => PublishAsync(context, parameters), requiredBy: WellKnownPipelineSteps.Publish);

@@ -160,6 +160,23 @@ public sealed class PublishTests : IDisposable
     }
 
     [Fact]
+    public async Task A_file_of_values_that_is_missing_or_damaged_is_named()
+    {
+        var values = Path.Combine(Path.GetTempPath(), $"chat-values-{Guid.NewGuid():N}.json");
+        (await Should.ThrowAsync<Exception>(() => _publish.RunAsync(null, $"Eks:Values={values}"))).ToString().ShouldContain($"the file of values {values} is not there");
+
+        await File.WriteAllTextAsync(values, """{ "Parameters": { "image-tag": """);
+        try
+        {
+            (await Should.ThrowAsync<Exception>(() => _publish.RunAsync(null, $"Eks:Values={values}"))).ToString().ShouldContain($"the file of values {values} is no JSON");
+        }
+        finally
+        {
+            File.Delete(values);
+        }
+    }
+
+    [Fact]
     public async Task A_container_without_an_image_is_named()
     {
         var error = await Should.ThrowAsync<DistributedApplicationException>(() => _publish.RunAsync(builder => builder.AddResource(new ContainerResource("sidecar"))));
