@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace ChatPlatform.CdcLambda.Streams;
@@ -27,20 +28,14 @@ internal ref struct JsonScanner(ReadOnlySpan<byte> source)
     public void Rewind((int Position, int Depth) mark) => (Position, _depth) = mark;
 
     /// <summary>The next byte that is no white space, not taken; 0 at the end.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public byte Next()
     {
-        for (; (uint)Position < (uint)_source.Length; Position++)
-        {
-            var next = _source[Position];
-            if (next > ' ')
-                return next;
-            if (next is not ((byte)' ' or (byte)'\t' or (byte)'\n' or (byte)'\r'))
-                throw Unsound();
-        }
-
-        return 0;
+        var at = Position;
+        return (uint)at < (uint)_source.Length && _source[at] > ' ' ? _source[at] : NextAfterSpace();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryTake(byte expected)
     {
         if (Next() != expected)
@@ -71,6 +66,21 @@ internal ref struct JsonScanner(ReadOnlySpan<byte> source)
             return false;
         _depth++;
         return _depth <= MaximumDepth ? true : throw Unsound();
+    }
+
+    /// <summary>Takes <c>{"X":</c>, the way an attribute value begins when its type has one letter and there is no space in it; takes nothing otherwise.</summary>
+    public bool TryOpenOneLetter(out byte letter)
+    {
+        if (_source[Position..] is not [(byte)'{', (byte)'"', var one, (byte)'"', (byte)':', ..] || _depth == MaximumDepth)
+        {
+            letter = 0;
+            return false;
+        }
+
+        letter = one;
+        Position += 5;
+        _depth++;
+        return true;
     }
 
     /// <summary>For each member of an open object or element of an open array: false, with its bracket taken, when there are no more.</summary>
@@ -189,6 +199,20 @@ internal ref struct JsonScanner(ReadOnlySpan<byte> source)
         }
 
         return text.IsEmpty;
+    }
+
+    private byte NextAfterSpace()
+    {
+        for (; Position < _source.Length; Position++)
+        {
+            var next = _source[Position];
+            if (next > ' ')
+                return next;
+            if (next is not ((byte)' ' or (byte)'\t' or (byte)'\n' or (byte)'\r'))
+                throw Unsound();
+        }
+
+        return 0;
     }
 
     private static ReadOnlySpan<byte> TakeDigits(ref ReadOnlySpan<byte> text)
