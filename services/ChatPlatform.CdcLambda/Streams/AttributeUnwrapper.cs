@@ -11,14 +11,20 @@ internal static class AttributeUnwrapper
     /// <exception cref="FormatException">No sound JSON.</exception>
     public static void WriteValue(ref JsonScanner source, LineBuffer output)
     {
-        if (!source.TryOpen((byte)'{') || source.Next() != '"')
-            throw new MalformedItemException("an attribute value is no object with one type");
-
-        var type = source.TakeName(out _);
-        if (type is [var letter])
+        if (source.TryOpenOneLetter(out var letter))
+        {
             WriteOne(ref source, letter, output);
+        }
         else
-            WriteOne(ref source, type, output);
+        {
+            if (!source.TryOpen((byte)'{') || source.Next() != '"')
+                throw new MalformedItemException("an attribute value is no object with one type");
+            var type = source.TakeName(out _);
+            if (type is [var spaced])
+                WriteOne(ref source, spaced, output);
+            else
+                WriteOne(ref source, type, output);
+        }
 
         var first = false;
         if (source.Next() != '}')

@@ -90,9 +90,7 @@ internal sealed class StreamEventReader(byte[][] dropFields, byte[] kindField, b
                 }
                 else if (next == '{' && member.SequenceEqual("Keys"u8))
                 {
-                    var keys = scanner.Position;
-                    scanner.Skip();
-                    item = HashKeys(source[keys..scanner.Position]);
+                    item = HashKeys(source, ref scanner);
                 }
                 else
                 {
@@ -107,9 +105,8 @@ internal sealed class StreamEventReader(byte[][] dropFields, byte[] kindField, b
     }
 
     // Names and values of each key, added up so that their order does not count. Raw bytes: one writer escapes a value the same way every time.
-    private static ulong HashKeys(ReadOnlySpan<byte> keys)
+    private static ulong HashKeys(ReadOnlySpan<byte> source, ref JsonScanner scanner)
     {
-        var scanner = new JsonScanner(keys);
         scanner.TryOpen((byte)'{');
         var sum = 0UL;
         for (var first = true; scanner.TakesNext((byte)'}', ref first);)
@@ -117,7 +114,7 @@ internal sealed class StreamEventReader(byte[][] dropFields, byte[] kindField, b
             var start = scanner.Position;
             scanner.TakeName(out _);
             scanner.Skip();
-            sum += Hash(keys[start..scanner.Position]);
+            sum += Hash(source[start..scanner.Position]);
         }
 
         return sum == 0 ? 1 : sum;
