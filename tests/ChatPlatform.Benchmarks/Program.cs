@@ -8,8 +8,8 @@ switch (args)
     case ["unwrap"]:
         UnwrapBenchmark.Run(Console.Out);
         return 0;
-    case ["chat"]:
-        await ChatBenchmark.RunAsync(Console.Out);
+    case ["chat", .. var options] when options.All(option => option is "--quick"):
+        await ChatBenchmark.RunAsync(Console.Out, quick: options.Length > 0);
         return 0;
     case ["events"]:
         await EventsBenchmark.RunAsync(Console.Out);
@@ -28,6 +28,6 @@ switch (args)
         }
 
     default:
-        Console.Error.WriteLine("bench: name a benchmark: unwrap, chat, events, or localaws [--quick] [--memory]");
+        Console.Error.WriteLine("bench: name a benchmark: unwrap, chat [--quick], events, or localaws [--quick] [--memory]");
         return 2;
 }
