@@ -1,5 +1,6 @@
 using System.Net;
 using ChatPlatform.Api.Limits;
+using ChatPlatform.ServiceDefaults;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
