@@ -1,5 +1,9 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using System.Net.Http.Json;
+using System.Text.Json;
+using Amazon.KinesisFirehose;
+using Amazon.KinesisFirehose.Model;
 using Amazon.Runtime;
 using Amazon.S3;
 using ChatPlatform.ServiceTests.Processes;
@@ -180,6 +184,69 @@ public sealed class ForwarderTests
         await services.StartForwarderAsync(configuration: await File.ReadAllTextAsync(Path.Combine(services.Folder, "pipeline.yaml")));
         services.Read(r => r.Count >= 20).Select(r => r.Value).ShouldBe(expected);
         (await ObjectLinesAsync(s3)).Count.ShouldBe(20);
+    }
+
+    [Fact]
+    public async Task Firehose_gets_every_record_also_when_it_throttles_and_the_forwarder_is_killed_meanwhile()
+    {
+        await using var services = new EventServices();
+        var aws = $"http://127.0.0.1:{ServiceProcess.FreePort()}";
+        await using var edge = ServiceProcess.StartService(
+            "services/local/ChatPlatform.LocalAws", new Dictionary<string, string?> { ["ASPNETCORE_URLS"] = aws, ["LocalAws__DataPath"] = Path.Combine(services.Folder, "aws") });
+        await edge.WaitForHealthAsync(aws + "/health");
+        using var s3 = new AmazonS3Client(new BasicAWSCredentials("local", "local"), new AmazonS3Config { ServiceURL = aws, ForcePathStyle = true, AuthenticationRegion = "us-east-1" });
+        await s3.PutBucketAsync("copies");
+        using var firehose = new AmazonKinesisFirehoseClient(new BasicAWSCredentials("local", "local"), new AmazonKinesisFirehoseConfig { ServiceURL = aws, AuthenticationRegion = "us-east-1" });
+        await firehose.CreateDeliveryStreamAsync(new CreateDeliveryStreamRequest
+        {
+            DeliveryStreamName = "events",
+            ExtendedS3DestinationConfiguration = new()
+            {
+                BucketARN = "arn:aws:s3:::copies",
+                RoleARN = "arn:aws:iam::000000000000:role/firehose",
+                Prefix = "chat.events/",
+                CompressionFormat = CompressionFormat.GZIP,
+                BufferingHints = new() { IntervalInSeconds = 1, SizeInMBs = 1 },
+            },
+        });
+        using var http = new HttpClient();
+        (await http.PostAsJsonAsync(aws + "/_localaws/faults", new { service = "firehose", operation = "PutRecordBatch", kind = "throttling", count = 3 })).EnsureSuccessStatusCode();
+        var configuration = $$"""
+            service:
+              storage.path: ${STORAGE_PATH}
+              flush: 0.1
+              scheduler.base: 0.2
+              scheduler.cap: 1
+            pipeline:
+              inputs:
+                - name: forward
+                  listen: ${FLUENT_LISTEN}
+                  port: ${FLUENT_PORT}
+                  storage.type: filesystem
+              outputs:
+                - name: kinesis_firehose
+                  match: chat.*
+                  delivery_stream: events
+                  region: us-east-1
+                  endpoint: {{aws}}
+                  auto_retry_requests: off
+                  log_key: event
+                  retry_limit: no_limits
+            """;
+        await services.StartForwarderAsync(configuration: configuration);
+        using (var client = new ForwardClient(services.ForwardPort))
+        {
+            for (var i = 0; i < 20; i++)
+                await client.SendAsync($"n{i}", Enumerable.Range(i * 60, 60).Select(n => ("room-1", $"{{\"n\":{n}}}")).ToArray());
+        }
+
+        await services.Forwarder!.KillAsync();
+        await services.StartForwarderAsync(configuration: configuration);
+
+        var expected = Enumerable.Range(0, 1_200).Select(n => $"{{\"n\":{n}}}").ToList();
+        await services.Forwarder!.WaitForAsync(async () => (await ObjectLinesAsync(s3)).Distinct().Count() >= expected.Count, "every line in the bucket", TimeSpan.FromSeconds(60));
+        (await ObjectLinesAsync(s3)).Distinct().ShouldBe(expected);
+        (await http.GetFromJsonAsync<JsonElement>(aws + "/_localaws/faults")).GetProperty("faults")[0].GetProperty("struck").GetInt32().ShouldBe(3);
     }
 
     private static async Task<List<string>> ObjectLinesAsync(AmazonS3Client s3)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using ChatPlatform.ServiceTests.Chat;
 
 namespace ChatPlatform.ServiceTests.Events;
@@ -54,6 +55,50 @@ public sealed class OutageTests
         await ending;
 
         EveryAcknowledgedEventArrives(services, sender, "full disk");
+    }
+
+    [Fact]
+    public async Task The_forwarder_is_away_and_people_go_on_writing()
+    {
+        await using var services = new EventServices();
+        var system = new ChatSystem { RelayCount = 0, EventsPort = services.ForwardPort };
+        try
+        {
+            await system.InitializeAsync();
+            var joon = await system.NewUserAsync("joon");
+            var writers = await Task.WhenAll(Enumerable.Range(0, 10).Select(async n =>
+            {
+                var user = await system.NewUserAsync($"mina{n}");
+                return (User: user, Room: await user.NewDirectAsync(joon, "bike"));
+            }));
+            var perWriter = Rate * Seconds / writers.Length;
+            var started = TimeProvider.System.GetTimestamp();
+            await Task.WhenAll(writers.Select(async writer =>
+            {
+                for (var i = 1; i <= perWriter; i++)
+                {
+                    var due = TimeSpan.FromSeconds((double)i * writers.Length / Rate) - TimeProvider.System.GetElapsedTime(started);
+                    if (due > TimeSpan.Zero)
+                        await Task.Delay(due);
+                    (await writer.User.TrySendAsync(writer.Room, $"text {i}", $"m-{i}", api: i % 2)).Status.ShouldBe(System.Net.HttpStatusCode.Created);
+                }
+            }));
+
+            await services.StartKafkaAsync();
+            await services.StartForwarderAsync();
+
+            var read = services.Read(r => Messages(r).Distinct().Count() >= writers.Length * perWriter);
+            foreach (var (_, room) in writers)
+                Messages(read.Where(e => e.Key == room)).Distinct().ShouldBe(Enumerable.Range(1, perWriter).Select(i => (room, $"m-{i}")));
+        }
+        finally
+        {
+            await system.DisposeAsync();
+        }
+
+        static IEnumerable<(string Room, string ClientMessageId)> Messages(IEnumerable<(string Key, string Value)> events) => events
+            .Where(e => e.Value.Contains("\"chat.message.created.v1\"", StringComparison.Ordinal))
+            .Select(e => (e.Key, JsonDocument.Parse(e.Value).RootElement.GetProperty("data").GetProperty("message").GetProperty("clientMessageId").GetString()!));
     }
 
     [Fact]

@@ -18,7 +18,7 @@ public static class SmokeChecks
         {
             return new CheckResult(name, true, await check(timed.Token), watch.Elapsed);
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (timed.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             return new CheckResult(name, false, $"not done after {limit.TotalSeconds:0} s", watch.Elapsed);
         }
@@ -55,7 +55,7 @@ public static class SmokeChecks
             Timed("push_per_missed_message", token => PushCheck.RunAsync(replay, patience, token)));
         results.AddRange(later);
         if (replay.System.DashboardUrl is not null)
-            await Step("one_trace_through_all", token => TraceCheck.RunAsync(replay, TimeSpan.FromSeconds(30), token));
+            await Step("one_trace_through_all", token => TraceCheck.RunAsync(replay, patience, token));
         return results;
 
         async Task<bool> Step(string name, Func<CancellationToken, Task<string>> check)

@@ -14,7 +14,7 @@ internal static class TraceCheck
 
     public static async Task<string> RunAsync(ConversationReplay replay, TimeSpan patience, CancellationToken cancellationToken)
     {
-        using var http = new HttpClient { BaseAddress = replay.System.DashboardUrl, Timeout = TimeSpan.FromSeconds(10) };
+        using var http = new HttpClient { BaseAddress = replay.System.DashboardUrl, Timeout = patience };
         if (replay.System.DashboardApiKey is { Length: > 0 } key)
             http.DefaultRequestHeaders.Add("x-api-key", key);
         var traced = replay.Conversation.Rooms

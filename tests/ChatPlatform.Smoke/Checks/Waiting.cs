@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace ChatPlatform.Smoke.Checks;
 
 /// <summary>Waits for what arrives in its own time.</summary>
-internal static class Waiting
+public static class Waiting
 {
     /// <summary>
     /// Asks every quarter of a second until <paramref name="difference"/> gives null.

@@ -227,7 +227,7 @@ public sealed class EventClientTests : IDisposable
             using var reader = new MessagePackStreamReader(stream);
             while (await reader.ReadAsync(_stop.Token) is { } bytes)
             {
-                var message = ForwardMessage.Read(bytes, 10_000_000)!;
+                var message = ForwardMessage.Read(bytes, 10_000_000, new ArrayBufferWriter<byte>())!;
                 Messages.Enqueue(message);
                 if (!Acknowledge)
                     continue;

@@ -133,6 +133,6 @@ public sealed class ForwardMessageTests
     private static ForwardMessage? Read(byte[] bytes)
     {
         var sequence = new ReadOnlySequence<byte>(bytes);
-        return new MessageFramer(MaxBytes).TryFrame(sequence, out var length) ? ForwardMessage.Read(sequence.Slice(0, length), MaxBytes) : null;
+        return new MessageFramer(MaxBytes).TryFrame(sequence, out var length) ? ForwardMessage.Read(sequence.Slice(0, length), MaxBytes, new ArrayBufferWriter<byte>()) : null;
     }
 }

@@ -52,16 +52,15 @@ internal sealed record Pipeline(ServiceSettings Service, IReadOnlyList<ForwardIn
 
 /// <param name="StoragePath">The folder of the chunks.</param>
 /// <param name="FlushToDisk">An acknowledgement waits for <c>fsync</c> (<c>storage.sync: full</c>).</param>
+/// <param name="Flush">The pace of deliveries in a steady stream; what comes after a pause this long is delivered at once.</param>
 /// <param name="Grace">How long deliveries under way may take when the process is stopped.</param>
 /// <param name="RetryBase">The first pause after a failed delivery (<c>scheduler.base</c>).</param>
 /// <param name="RetryCap">The longest pause (<c>scheduler.cap</c>).</param>
 /// <param name="LogLevel">As the host's minimum level.</param>
-internal sealed record ServiceSettings(string StoragePath, bool FlushToDisk, TimeSpan Grace, TimeSpan RetryBase, TimeSpan RetryCap, LogLevel LogLevel)
+internal sealed record ServiceSettings(string StoragePath, bool FlushToDisk, TimeSpan Flush, TimeSpan Grace, TimeSpan RetryBase, TimeSpan RetryCap, LogLevel LogLevel)
 {
     public static ServiceSettings From(FileSection section)
     {
-        // Deliveries begin as soon as a record is on disk, which no flush interval could forbid; the key is checked and has nothing left to say.
-        section.Seconds("flush", 1);
         // Chunks always carry checksums here.
         if (section.Choice("storage.checksum", "on", "on", "true", "yes", "off", "false", "no") is "off" or "false" or "no")
             throw section.Wrong("storage.checksum", "'storage.checksum' cannot be switched off in this forwarder");
@@ -71,6 +70,7 @@ internal sealed record ServiceSettings(string StoragePath, bool FlushToDisk, Tim
         var settings = new ServiceSettings(
             Path.GetFullPath(section.RequiredText("storage.path")),
             section.Choice("storage.sync", "normal", "normal", "full") == "full",
+            section.Seconds("flush", 1),
             section.Seconds("grace", 5),
             section.Seconds("scheduler.base", 1),
             section.Seconds("scheduler.cap", 30),

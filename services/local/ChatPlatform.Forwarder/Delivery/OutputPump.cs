@@ -31,13 +31,15 @@ internal sealed partial class OutputPump(
         await using var _ = stoppingToken.Register(() => abandoned.CancelAfter(service.Grace < LongestGrace ? service.Grace : LongestGrace));
         var records = new List<Record>();
         var batches = new List<SpoolBatch>();
+        var lastGathered = long.MinValue;
         try
         {
             while (!stoppingToken.IsCancellationRequested)
             {
                 try
                 {
-                    await GatherAsync(batches, stoppingToken);
+                    await GatherAsync(batches, lastGathered == long.MinValue ? TimeSpan.Zero : service.Flush - time.GetElapsedTime(lastGathered), stoppingToken);
+                    lastGathered = time.GetTimestamp();
                 }
                 catch (IOException error)
                 {
@@ -85,11 +87,16 @@ internal sealed partial class OutputPump(
         batches.Clear();
     }
 
-    /// <summary>What the next delivery is made of: what is there, up to the output's size; where it wants larger ones, it waits for more.</summary>
-    private async Task GatherAsync(List<SpoolBatch> batches, CancellationToken stoppingToken)
+    /// <summary>
+    /// What the next delivery is made of: what is there, up to the output's size; where it wants larger ones, it waits for more. A record that comes after a pause goes at once; in a
+    /// steady stream a delivery waits until <paramref name="pace"/> is over, for each costs the far end and this process about the same, however few records it has.
+    /// </summary>
+    private async Task GatherAsync(List<SpoolBatch> batches, TimeSpan pace, CancellationToken stoppingToken)
     {
+        var began = time.GetTimestamp();
         batches.Add(await cursor.ReadAsync(cursor.Position, settings.BatchBytes, stoppingToken));
-        var left = settings.FillTime - cursor.OldestPending;
+        var (fill, paced) = (settings.FillTime - cursor.OldestPending, pace - time.GetElapsedTime(began));
+        var left = fill > paced ? fill : paced;
         if (left <= TimeSpan.Zero)
             return;
         using var full = new CancellationTokenSource(left, time);

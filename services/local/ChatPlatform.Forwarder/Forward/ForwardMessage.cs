@@ -9,7 +9,7 @@ namespace ChatPlatform.Forwarder.Forward;
 /// <c>[time, record]</c> values as PackedForward has them.
 /// </summary>
 /// <param name="Tag">As the sender gave it.</param>
-/// <param name="Entries">Whole entries, checked in shape.</param>
+/// <param name="Entries">Whole entries, checked in shape. They lie in the message or in the scratch it was read with, and are valid as long as both.</param>
 /// <param name="Count">How many.</param>
 /// <param name="Chunk">The id to acknowledge; null when the sender asks for none.</param>
 internal sealed record ForwardMessage(string Tag, ReadOnlyMemory<byte> Entries, int Count, string? Chunk)
@@ -19,13 +19,15 @@ internal sealed record ForwardMessage(string Tag, ReadOnlyMemory<byte> Entries, 
 
     /// <param name="message">One whole MessagePack value, framed.</param>
     /// <param name="maxBytes">The most a compressed message may become.</param>
+    /// <param name="scratch">Where entries go that do not lie in one piece in the message; overwritten.</param>
     /// <returns>Null for a heartbeat (<c>nil</c>).</returns>
     /// <exception cref="MalformedMessageException">It is no Forward message.</exception>
-    public static ForwardMessage? Read(in ReadOnlySequence<byte> message, long maxBytes)
+    public static ForwardMessage? Read(in ReadOnlySequence<byte> message, long maxBytes, ArrayBufferWriter<byte> scratch)
     {
         try
         {
-            return ReadMessage(new MessagePackReader(message), maxBytes);
+            scratch.ResetWrittenCount();
+            return ReadMessage(new MessagePackReader(message), maxBytes, scratch);
         }
         catch (Exception error) when (error is MessagePackSerializationException or EndOfStreamException or InvalidDataException or OverflowException)
         {
@@ -33,7 +35,7 @@ internal sealed record ForwardMessage(string Tag, ReadOnlyMemory<byte> Entries, 
         }
     }
 
-    private static ForwardMessage? ReadMessage(MessagePackReader reader, long maxBytes)
+    private static ForwardMessage? ReadMessage(MessagePackReader reader, long maxBytes, ArrayBufferWriter<byte> scratch)
     {
         if (reader.TryReadNil())
             return null;
@@ -46,48 +48,47 @@ internal sealed record ForwardMessage(string Tag, ReadOnlyMemory<byte> Entries, 
         switch (reader.NextMessagePackType)
         {
             case MessagePackType.Array:
-                return Forward(ref reader, tag, parts);
+                return Forward(ref reader, tag, parts, scratch);
             case MessagePackType.Binary or MessagePackType.String:
-                return PackedForward(ref reader, tag, parts, maxBytes);
+                return PackedForward(ref reader, tag, parts, maxBytes, scratch);
             default:
-                return Message(ref reader, tag, parts);
+                return Message(ref reader, tag, parts, scratch);
         }
     }
 
     /// <summary><c>[tag, time, record, option?]</c></summary>
-    private static ForwardMessage Message(ref MessagePackReader reader, string tag, int parts)
+    private static ForwardMessage Message(ref MessagePackReader reader, string tag, int parts, ArrayBufferWriter<byte> scratch)
     {
         Require(parts >= 3, "a message has no record");
         var time = Raw(ref reader);
         var record = Raw(ref reader);
-        var entry = new ArrayBufferWriter<byte>((int)(time.Length + record.Length + 1));
-        var writer = new MessagePackWriter(entry);
+        var writer = new MessagePackWriter(scratch);
         writer.WriteArrayHeader(2);
         writer.WriteRaw(time);
         writer.WriteRaw(record);
         writer.Flush();
-        return new ForwardMessage(tag, entry.WrittenMemory, CheckEntries(entry.WrittenMemory), Options(ref reader, parts - 3).Chunk);
+        return new ForwardMessage(tag, scratch.WrittenMemory, CheckEntries(scratch.WrittenMemory), Options(ref reader, parts - 3).Chunk);
     }
 
     /// <summary><c>[tag, [[time, record], …], option?]</c></summary>
-    private static ForwardMessage Forward(ref MessagePackReader reader, string tag, int parts)
+    private static ForwardMessage Forward(ref MessagePackReader reader, string tag, int parts, ArrayBufferWriter<byte> scratch)
     {
         var count = reader.ReadArrayHeader();
         var start = reader.Position;
         for (var i = 0; i < count; i++)
             reader.Skip();
-        var entries = reader.Sequence.Slice(start, reader.Position).ToArray();
+        var entries = Contiguous(reader.Sequence.Slice(start, reader.Position), scratch);
         Require(CheckEntries(entries) == count, "an entry is no [time, record]");
         return new ForwardMessage(tag, entries, count, Options(ref reader, parts - 2).Chunk);
     }
 
     /// <summary><c>[tag, bin, option?]</c>, the binary being entries, or gzip of entries where the option says <c>"compressed": "gzip"</c>.</summary>
-    private static ForwardMessage PackedForward(ref MessagePackReader reader, string tag, int parts, long maxBytes)
+    private static ForwardMessage PackedForward(ref MessagePackReader reader, string tag, int parts, long maxBytes, ArrayBufferWriter<byte> scratch)
     {
         // Old senders pack the entries as a string.
         var packed = (reader.NextMessagePackType == MessagePackType.Binary ? reader.ReadBytes() : reader.ReadStringSequence())!.Value;
         var (chunk, compressed) = Options(ref reader, parts - 2);
-        ReadOnlyMemory<byte> entries = compressed ? Decompress(packed.ToArray(), maxBytes) : packed.ToArray();
+        var entries = compressed ? Decompress(packed.ToArray(), maxBytes, scratch) : Contiguous(packed, scratch);
         return new ForwardMessage(tag, entries, CheckEntries(entries), chunk);
     }
 
@@ -123,25 +124,25 @@ internal sealed record ForwardMessage(string Tag, ReadOnlyMemory<byte> Entries, 
         return (chunk, compressed);
     }
 
-    private static byte[] Decompress(byte[] packed, long maxBytes)
+    private static ReadOnlyMemory<byte> Decompress(byte[] packed, long maxBytes, ArrayBufferWriter<byte> scratch)
     {
         using var gzip = new GZipStream(new MemoryStream(packed), CompressionMode.Decompress);
-        using var result = new MemoryStream();
-        var buffer = ArrayPool<byte>.Shared.Rent(64 * 1024);
-        try
+        for (int read; (read = gzip.Read(scratch.GetSpan(64 * 1024))) > 0;)
         {
-            for (int read; (read = gzip.Read(buffer)) > 0;)
-            {
-                Require(result.Length + read <= maxBytes, $"the message decompresses to more than {maxBytes} bytes");
-                result.Write(buffer, 0, read);
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
+            Require(scratch.WrittenCount + read <= maxBytes, $"the message decompresses to more than {maxBytes} bytes");
+            scratch.Advance(read);
         }
 
-        return result.ToArray();
+        return scratch.WrittenMemory;
+    }
+
+    private static ReadOnlyMemory<byte> Contiguous(in ReadOnlySequence<byte> bytes, ArrayBufferWriter<byte> scratch)
+    {
+        if (bytes.IsSingleSegment)
+            return bytes.First;
+        foreach (var piece in bytes)
+            scratch.Write(piece.Span);
+        return scratch.WrittenMemory;
     }
 
     /// <summary>Counts the entries.</summary>

@@ -85,6 +85,7 @@ internal sealed partial class ForwardServer(ForwardInputSettings settings, TcpLi
     {
         var reader = PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 64 * 1024, minimumReadSize: 4096, leaveOpen: true));
         var framer = new MessageFramer(settings.BufferMaxBytes);
+        var scratch = new ArrayBufferWriter<byte>();
         var frame = new ArrayBufferWriter<byte>();
         var acks = new ArrayBufferWriter<byte>();
         var chain = new FilterChain(filters, metrics);
@@ -99,7 +100,7 @@ internal sealed partial class ForwardServer(ForwardInputSettings settings, TcpLi
                     // An append that may wait for room must not hold back what is due for earlier messages.
                     if (spool.PendingBytes > spool.Options.LimitBytes / 2)
                         await SendAcksAsync(stream, acks, cancellationToken);
-                    await KeepAsync(buffer.Slice(0, length), chain, frame, acks, cancellationToken);
+                    await KeepAsync(buffer.Slice(0, length), chain, scratch, frame, acks, cancellationToken);
                     buffer = buffer.Slice(length);
                 }
 
@@ -119,9 +120,10 @@ internal sealed partial class ForwardServer(ForwardInputSettings settings, TcpLi
         }
     }
 
-    private async ValueTask KeepAsync(ReadOnlySequence<byte> bytes, FilterChain chain, ArrayBufferWriter<byte> frame, ArrayBufferWriter<byte> acks, CancellationToken cancellationToken)
+    private async ValueTask KeepAsync(
+        ReadOnlySequence<byte> bytes, FilterChain chain, ArrayBufferWriter<byte> scratch, ArrayBufferWriter<byte> frame, ArrayBufferWriter<byte> acks, CancellationToken cancellationToken)
     {
-        if (ForwardMessage.Read(bytes, settings.BufferMaxBytes) is not { } message)
+        if (ForwardMessage.Read(bytes, settings.BufferMaxBytes, scratch) is not { } message)
             return;
         var tag = settings.Tag ?? settings.TagPrefix + message.Tag;
         var left = message.Count;

@@ -45,6 +45,8 @@ internal sealed record KafkaOutputSettings(
             ["reconnect.backoff.max.ms"] = "2000",
             ["socket.keepalive.enable"] = "true",
             ["partitioner"] = "consistent_random",
+            // A report's status is all that is looked at; the rest would be copied out of librdkafka for each record.
+            ["dotnet.producer.delivery.report.fields"] = "status",
         };
         if (section.Text("client_id") is { } id)
             client["client.id"] = id;
