@@ -154,7 +154,7 @@ public sealed class SocketTests(ChatSystem system)
     [Fact]
     public async Task An_address_may_hold_so_many_connections_and_one_more_closes_with_4429_until_another_has_gone()
     {
-        await using var relay = system.StartRelay(0, out var url, ("Relay__ConnectionsPerAddress", "2"));
+        await using var relay = system.StartRelay(0, out var url, ("Relay__ConnectionsPerAddress", "2"), ("Relay__HelloSeconds", "30"));
         await relay.WaitForHealthAsync(url + "health");
         var (mina, joon) = (await system.NewUserAsync(), await system.NewUserAsync());
         await using var one = await mina.OpenAsync(url, "203.0.113.9");
@@ -201,7 +201,7 @@ public sealed class SocketTests(ChatSystem system)
     [Fact]
     public async Task A_stopping_relay_says_so_closes_with_1001_and_leaves_the_directory()
     {
-        await using var relay = system.StartRelay(0, out var url);
+        await using var relay = system.StartRelay(0, out var url, ("Relay__HelloSeconds", "30"));
         await relay.WaitForHealthAsync(url + "health");
         var (mina, joon) = (await system.NewUserAsync(), await system.NewUserAsync());
         await using var socket = await mina.OpenAsync(url);
