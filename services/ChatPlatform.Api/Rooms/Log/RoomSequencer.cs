@@ -32,8 +32,8 @@ internal interface IRoomCommitObserver
 /// <para>
 /// Nor is an event of a change whose caller was never answered, nor the event of who missed a message: each commit writes into the room row up to where all events were on disk before it
 /// (<see cref="RoomRow.SpooledSeq"/>), at no further cost, and the next sequencer of the room, here or elsewhere, appends what lies between that mark and the log's end, from the
-/// log, and has it delivered again. One that ends puts the mark at the log's end and takes the room off the <see cref="RoomOutbox"/>. While two servers commit to one room, each leaves the other's entries to it for <see cref="Overdue"/> and
-/// appends them then.
+/// log, and has it delivered again. One that ends puts the mark at the log's end and takes the room off the <see cref="RoomOutbox"/>. While two servers commit to one room, each
+/// leaves the other's entries to it for <see cref="Overdue"/> and appends them then.
 /// </para>
 /// </remarks>
 internal sealed partial class RoomSequencer(
