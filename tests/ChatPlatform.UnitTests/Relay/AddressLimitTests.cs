@@ -33,7 +33,7 @@ public sealed class AddressLimitTests
     }
 
     [Fact]
-    public async Task Many_at_once_get_exactly_the_limit_and_an_address_whose_last_connection_left_takes_no_memory()
+    public async Task Many_at_once_get_no_more_than_the_limit_and_an_address_whose_last_connection_left_takes_no_memory()
     {
         var limit = new AddressLimit(Options.Create(new RelayOptions { ConnectionsPerAddress = 100 }));
 
