@@ -29,7 +29,9 @@ internal sealed class RelayOptions
     /// <summary>Connections of one user on all relays together.</summary>
     public int ConnectionsPerUser { get; set; } = 10;
 
-    /// <summary>Connections from one address on this relay; of IPv6 the first 64 bits count. Those of the platform's own networks (<see cref="TrustedProxies"/>) have no such limit.</summary>
+    /// <summary>
+    /// Connections from one address on this relay; of IPv6 the first 64 bits count. Those of the platform's own networks (<see cref="TrustedProxies"/>) have no such limit.
+    /// </summary>
     public int ConnectionsPerAddress { get; set; } = 1_000;
 
     /// <summary>Networks whose <c>X-Forwarded-For</c> is believed, in CIDR notation, separated by commas. Read from <c>RateLimits:TrustedProxies</c>, the API servers' setting.</summary>

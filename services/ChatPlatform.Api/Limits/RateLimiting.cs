@@ -74,6 +74,7 @@ internal static class RateLimitingSetup
         var services = builder.Services;
         services.AddSingleton<IValidateOptions<RateLimitOptions>, RateLimitOptionsValidator>();
         services.AddOptions<RateLimitOptions>().BindConfiguration(RateLimitOptions.Section).ValidateOnStart();
-        services.AddSingleton<RateLimiter>().AddSingleton(provider => new CallerAddress(provider.GetRequiredService<IOptions<RateLimitOptions>>().Value.TrustedProxies)).AddSingleton<RateLimiting>();
+        services.AddSingleton(provider => new CallerAddress(provider.GetRequiredService<IOptions<RateLimitOptions>>().Value.TrustedProxies));
+        services.AddSingleton<RateLimiter>().AddSingleton<RateLimiting>();
     }
 }

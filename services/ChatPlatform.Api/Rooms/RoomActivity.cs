@@ -126,9 +126,15 @@ internal sealed partial class RoomActivity(RoomStore rooms, ILogger<RoomActivity
 
         public void Add(RoomCommit commit, IReadOnlyList<MemberRow> members)
         {
-            Next = new Touches(commit.Room, members, Next?.Sent ?? new(StringComparer.Ordinal)) { HasJoins = Next?.HasJoins == true || commit.Entries.Any(entry => entry.Type == EntryTypes.MemberJoined) };
-            foreach (var entry in commit.Entries.Where(entry => entry.Type == EntryTypes.MessageCreated && entry.Message!.Kind is not (MessageKind.System or MessageKind.Transfer)))
-                Next.Sent[entry.ActorId] = entry;
+            Next = new Touches(commit.Room, members, Next?.Sent ?? new(StringComparer.Ordinal))
+            {
+                HasJoins = Next?.HasJoins == true || commit.Entries.Any(entry => entry.Type == EntryTypes.MemberJoined),
+            };
+            foreach (var entry in commit.Entries)
+            {
+                if (entry.Type == EntryTypes.MessageCreated && entry.Message!.Kind is not (MessageKind.System or MessageKind.Transfer))
+                    Next.Sent[entry.ActorId] = entry;
+            }
         }
     }
 

@@ -11,8 +11,8 @@ using Microsoft.Extensions.Options;
 namespace ChatPlatform.Relay.Sockets;
 
 /// <summary>
-/// Takes plain handshakes of <c>GET /v1/ws</c> before HTTP does: what HTTP keeps of a request, with its headers, features and middleware, stays as long as the WebSocket that came of it, some
-/// kilobytes of every idle connection. Whatever is no such handshake goes on to HTTP untouched, where <see cref="SocketEndpoint.HandleAsync"/> answers it, with a WebSocket or a
+/// Takes plain handshakes of <c>GET /v1/ws</c> before HTTP does: what HTTP keeps of a request, with its headers, features and middleware, stays as long as the WebSocket that came of
+/// it, some kilobytes of every idle connection. Whatever is no such handshake goes on to HTTP untouched, where <see cref="SocketEndpoint.HandleAsync"/> answers it, with a WebSocket or a
 /// refusal. Thread-safe.
 /// </summary>
 internal sealed class SocketUpgrade(SocketEndpoint endpoint, CallerAddress addresses, Drain drain, IOptions<RelayOptions> options, TimeProvider time)

@@ -20,9 +20,10 @@ internal static class GroupCommitBenchmark
         var duration = TimeSpan.FromSeconds(quick ? 3 : 10);
         var grouped = await MeasureAsync(49, duration, cancellationToken);
         var single = await MeasureAsync(1, duration, cancellationToken);
+        var ratio = grouped / single;
         await output.WriteLineAsync(FormattableString.Invariant(
-            $"(b) one room, {Senders} senders, {duration.TotalSeconds:0} s each: {grouped:0} messages/s with group commit, {single:0} with one message per transaction: {grouped / single:0.00} times as many"));
-        return grouped / single;
+            $"(b) one room, {Senders} senders, {duration.TotalSeconds:0} s each: {grouped:0} messages/s with group commit, {single:0} with one per transaction: {ratio:0.00} times as many"));
+        return ratio;
     }
 
     private static async Task<double> MeasureAsync(int commitSize, TimeSpan duration, CancellationToken cancellationToken)
