@@ -54,6 +54,16 @@ setup_debian() {
   ((${#missing[@]} == 0)) || setup_install_debian "${missing[@]}"
 }
 
+# What turns .NET code into a native program: a linker with its driver, zlib's headers, and zip for the package. Only ./dev package needs it.
+setup_native() {
+  local missing=()
+  command -v clang >/dev/null || command -v gcc >/dev/null || missing+=(gcc libc6-dev)
+  command -v objdump >/dev/null || missing+=(binutils)
+  command -v zip >/dev/null || missing+=(zip)
+  [[ -e /usr/include/zlib.h ]] || missing+=(zlib1g-dev)
+  ((${#missing[@]} == 0)) || setup_install_debian "${missing[@]}"
+}
+
 setup_install_debian() {
   local packages=("$@") become=() log
   local remedy="install by hand: ${packages[*]} (Debian and Ubuntu: sudo apt-get install ${packages[*]})"

@@ -42,7 +42,8 @@ internal sealed class ContainerBacking(IDistributedApplicationBuilder builder) :
         return new AwsEdge(edge, ReferenceExpression.Create($"http://127.0.0.1:{edge.GetEndpoint("http").Property(EndpointProperty.Port)}"), Sdk: null);
     }
 
-    public override IResourceBuilder<ProjectResource> AddLambda(string name, AwsEdge aws) => AddLambdaEmulator(name, aws);
+    public override IResourceBuilder<ProjectResource> AddLambda(string name, AwsEdge aws, IResourceBuilder<IResourceWithConnectionString> kafka) =>
+        AddLambdaEmulator(name, aws, kafka);
 
     public override Upstream AddForwarder(string name, IResourceBuilder<IResourceWithConnectionString> kafka) =>
         // On the containers' network the broker has another address than on this machine.

@@ -33,7 +33,14 @@ internal sealed class EmbeddedBacking(IDistributedApplicationBuilder builder) : 
         return new AwsEdge(edge, ReferenceExpression.Create($"http://127.0.0.1:{edge.GetEndpoint("http").Property(EndpointProperty.Port)}"), Sdk: null);
     }
 
-    public override IResourceBuilder<ProjectResource> AddLambda(string name, AwsEdge aws) => AddLambdaEmulator(name, aws);
+    public override IResourceBuilder<ProjectResource> AddLambda(string name, AwsEdge aws, IResourceBuilder<IResourceWithConnectionString> kafka)
+    {
+        var lambda = AddLambdaEmulator(name, aws, kafka);
+        // The other way round too: Firehose asks functions to transform records.
+        if (aws.Resource is IResourceBuilder<ProjectResource> edge)
+            edge.WithEnvironment("Firehose__LambdaEndpoint", lambda.GetEndpoint("http"));
+        return lambda;
+    }
 
     public override Upstream AddForwarder(string name, IResourceBuilder<IResourceWithConnectionString> kafka) =>
         FluentBit.AddLocal(Builder, name, kafka, Ports.FluentBit, DataFolder("fluent-bit"));

@@ -1,15 +1,14 @@
 using ChatPlatform.Benchmarks;
+using ChatPlatform.Benchmarks.Cdc;
 using ChatPlatform.Benchmarks.Chat;
 using ChatPlatform.Benchmarks.LocalAws;
+using ChatPlatform.ServiceTests.Processes;
 
 // ./dev bench NAME: one benchmark and its peer in the same run, a table with the ratio, and one machine-readable line.
 switch (args)
 {
-    case ["unwrap"]:
-        UnwrapBenchmark.Run(Console.Out);
-        return 0;
-    case ["chat"]:
-        await ChatBenchmark.RunAsync(Console.Out);
+    case ["chat", .. var options] when options.All(option => option is "--quick"):
+        await ChatBenchmark.RunAsync(Console.Out, quick: options.Length > 0);
         return 0;
     case ["events"]:
         await EventsBenchmark.RunAsync(Console.Out);
@@ -27,7 +26,10 @@ switch (args)
             return 1;
         }
 
+    case ["cdc", .. var options] when options.All(option => option is "--quick"):
+        await CdcBenchmark.RunAsync(Console.Out, ServiceProcess.RepositoryRoot, quick: options.Contains("--quick"));
+        return 0;
     default:
-        Console.Error.WriteLine("bench: name a benchmark: unwrap, chat, events, or localaws [--quick] [--memory]");
+        Console.Error.WriteLine("bench: name a benchmark: cdc [--quick], chat [--quick], events, or localaws [--quick] [--memory]");
         return 2;
 }

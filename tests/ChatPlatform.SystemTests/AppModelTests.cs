@@ -68,6 +68,15 @@ public sealed class AppModelTests : IDisposable
     }
 
     [Fact]
+    public async Task Embedded_lets_Firehose_ask_functions_and_functions_failures_go_to_topics()
+    {
+        var model = await ModelAsync("embedded");
+
+        (await EnvironmentKeysAsync(model, "aws")).ShouldContain("Firehose__LambdaEndpoint");
+        (await EnvironmentKeysAsync(model, "lambda")).ShouldContain("ConnectionStrings__kafka");
+    }
+
+    [Fact]
     public async Task Aws_sets_no_endpoint_and_runs_no_emulator_of_an_AWS_service()
     {
         var model = await ModelAsync("aws", "ConnectionStrings:redis=redis.example:6379", "ConnectionStrings:kafka=kafka.example:9092",

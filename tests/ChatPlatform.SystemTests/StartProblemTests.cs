@@ -111,8 +111,10 @@ public sealed class StartProblemTests : IDisposable
         return (process.ExitCode, (await error).Trim());
     }
 
+    internal static string RepositoryRoot => Metadata("RepositoryRoot");
+
     internal static string AppHostAssembly => Path.Combine(
-        Metadata("RepositoryRoot"), "ChatPlatform.AppHost", "bin", Metadata("Configuration"), "net10.0", "ChatPlatform.AppHost.dll");
+        RepositoryRoot, "ChatPlatform.AppHost", "bin", Metadata("Configuration"), "net10.0", "ChatPlatform.AppHost.dll");
 
     private static string Metadata(string key) =>
         typeof(StartProblemTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == key).Value!;

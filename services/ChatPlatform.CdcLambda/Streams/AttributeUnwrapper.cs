@@ -1,6 +1,3 @@
-using System.Buffers;
-using System.Text.Json;
-
 namespace ChatPlatform.CdcLambda.Streams;
 
 /// <summary>
@@ -9,176 +6,181 @@ namespace ChatPlatform.CdcLambda.Streams;
 /// </summary>
 internal static class AttributeUnwrapper
 {
-    private static readonly SearchValues<byte> Digits = SearchValues.Create("0123456789"u8);
-
-    /// <summary>Writes the name the reader stands on and a colon.</summary>
-    public static void WriteName(ref Utf8JsonReader reader, LineBuffer output)
+    /// <summary>Writes one attribute value.</summary>
+    /// <exception cref="MalformedItemException">Not one of DynamoDB's types, or not with a value of that type.</exception>
+    /// <exception cref="FormatException">No sound JSON.</exception>
+    public static void WriteValue(ref JsonScanner source, LineBuffer output)
     {
-        WriteString(ref reader, output);
-        output.Write((byte)':');
+        if (source.TryOpenOneLetter(out var letter))
+        {
+            WriteOne(ref source, letter, output);
+        }
+        else
+        {
+            if (!source.TryOpen((byte)'{') || source.Next() != '"')
+                throw new MalformedItemException("an attribute value is no object with one type");
+            var type = source.TakeName(out _);
+            if (type is [var spaced])
+                WriteOne(ref source, spaced, output);
+            else
+                WriteOne(ref source, type, output);
+        }
+
+        var first = false;
+        if (source.Next() != '}')
+            throw new MalformedItemException("an attribute value has more than one type");
+        source.TakesNext((byte)'}', ref first);
     }
 
-    /// <summary>Writes one attribute value; the reader stands on its opening brace and is left on its closing one.</summary>
-    /// <exception cref="MalformedItemException">Not one of DynamoDB's types, or not with a value of that type.</exception>
-    public static void WriteValue(ref Utf8JsonReader reader, LineBuffer output)
+    /// <summary>Writes a name as it stands, and a colon.</summary>
+    public static void WriteName(ReadOnlySpan<byte> name, LineBuffer output)
     {
-        if (reader.TokenType != JsonTokenType.StartObject || !reader.Read() || reader.TokenType != JsonTokenType.PropertyName)
-            throw new MalformedItemException("an attribute value is no object with one type");
+        var target = output.Reserve(name.Length + 3);
+        target[0] = (byte)'"';
+        name.CopyTo(target[1..]);
+        target[name.Length + 1] = (byte)'"';
+        target[name.Length + 2] = (byte)':';
+        output.Advance(name.Length + 3);
+    }
 
-        var type = reader.HasValueSequence || reader.ValueIsEscaped ? default : reader.ValueSpan;
-        if (type.SequenceEqual("S"u8) || type.SequenceEqual("B"u8))
+    private static void WriteOne(ref JsonScanner source, byte type, LineBuffer output)
+    {
+        switch (type)
         {
-            Expect(ref reader, JsonTokenType.String, "S or B is no string");
-            WriteString(ref reader, output);
+            case (byte)'S' or (byte)'B':
+                Expect(ref source, (byte)'"', "S or B is no string");
+                WriteText(ref source, output);
+                break;
+            case (byte)'N':
+                Expect(ref source, (byte)'"', "N is no string");
+                WriteNumber(ref source, output);
+                break;
+            case (byte)'M':
+                Expect(ref source, (byte)'{', "M is no object");
+                WriteMap(ref source, output);
+                break;
+            case (byte)'L':
+                Expect(ref source, (byte)'[', "L is no array");
+                WriteList(ref source, output);
+                break;
+            default:
+                throw UnknownType();
         }
-        else if (type.SequenceEqual("N"u8))
+    }
+
+    private static void WriteOne(ref JsonScanner source, ReadOnlySpan<byte> type, LineBuffer output)
+    {
+        if (type.SequenceEqual("BOOL"u8))
         {
-            Expect(ref reader, JsonTokenType.String, "N is no string");
-            WriteNumber(ref reader, output);
-        }
-        else if (type.SequenceEqual("M"u8))
-        {
-            Expect(ref reader, JsonTokenType.StartObject, "M is no object");
-            WriteMap(ref reader, output);
-        }
-        else if (type.SequenceEqual("L"u8))
-        {
-            Expect(ref reader, JsonTokenType.StartArray, "L is no array");
-            WriteList(ref reader, output);
-        }
-        else if (type.SequenceEqual("BOOL"u8))
-        {
-            reader.Read();
-            if (reader.TokenType is not (JsonTokenType.True or JsonTokenType.False))
+            if (source.TryTake("true"u8))
+                output.Write("true"u8);
+            else if (source.TryTake("false"u8))
+                output.Write("false"u8);
+            else
                 throw new MalformedItemException("BOOL is neither true nor false");
-            output.Write(reader.ValueSpan);
         }
         else if (type.SequenceEqual("NULL"u8))
         {
-            Expect(ref reader, JsonTokenType.True, "NULL is not true");
+            if (!source.TryTake("true"u8))
+                throw new MalformedItemException("NULL is not true");
             output.Write("null"u8);
         }
         else if (type.SequenceEqual("SS"u8) || type.SequenceEqual("BS"u8))
         {
-            Expect(ref reader, JsonTokenType.StartArray, "SS or BS is no array");
-            WriteSet(ref reader, output, numbers: false);
+            Expect(ref source, (byte)'[', "SS or BS is no array");
+            WriteSet(ref source, output, numbers: false);
         }
         else if (type.SequenceEqual("NS"u8))
         {
-            Expect(ref reader, JsonTokenType.StartArray, "NS is no array");
-            WriteSet(ref reader, output, numbers: true);
+            Expect(ref source, (byte)'[', "NS is no array");
+            WriteSet(ref source, output, numbers: true);
         }
         else
         {
-            throw new MalformedItemException("an attribute value has a type that DynamoDB does not know");
+            throw UnknownType();
         }
-
-        if (!reader.Read() || reader.TokenType != JsonTokenType.EndObject)
-            throw new MalformedItemException("an attribute value has more than one type");
     }
 
-    private static void WriteMap(ref Utf8JsonReader reader, LineBuffer output)
+    private static void WriteMap(ref JsonScanner source, LineBuffer output)
     {
+        source.TryOpen((byte)'{');
         output.Write((byte)'{');
-        for (var first = true; reader.Read() && reader.TokenType == JsonTokenType.PropertyName; first = false)
+        for (var first = true; ;)
         {
-            if (!first)
+            var comma = !first;
+            if (!source.TakesNext((byte)'}', ref first))
+                break;
+            if (comma)
                 output.Write((byte)',');
-            WriteName(ref reader, output);
-            reader.Read();
-            WriteValue(ref reader, output);
+            WriteName(source.TakeName(out _), output);
+            WriteValue(ref source, output);
         }
 
         output.Write((byte)'}');
     }
 
-    private static void WriteList(ref Utf8JsonReader reader, LineBuffer output)
+    private static void WriteList(ref JsonScanner source, LineBuffer output)
     {
+        source.TryOpen((byte)'[');
         output.Write((byte)'[');
-        for (var first = true; reader.Read() && reader.TokenType != JsonTokenType.EndArray; first = false)
+        for (var first = true; ;)
         {
-            if (!first)
+            var comma = !first;
+            if (!source.TakesNext((byte)']', ref first))
+                break;
+            if (comma)
                 output.Write((byte)',');
-            WriteValue(ref reader, output);
+            WriteValue(ref source, output);
         }
 
         output.Write((byte)']');
     }
 
-    private static void WriteSet(ref Utf8JsonReader reader, LineBuffer output, bool numbers)
+    private static void WriteSet(ref JsonScanner source, LineBuffer output, bool numbers)
     {
+        source.TryOpen((byte)'[');
         output.Write((byte)'[');
-        for (var first = true; reader.Read() && reader.TokenType != JsonTokenType.EndArray; first = false)
+        for (var first = true; ;)
         {
-            if (reader.TokenType != JsonTokenType.String)
-                throw new MalformedItemException("a set holds something that is no string");
-            if (!first)
+            var comma = !first;
+            if (!source.TakesNext((byte)']', ref first))
+                break;
+            Expect(ref source, (byte)'"', "a set holds something that is no string");
+            if (comma)
                 output.Write((byte)',');
             if (numbers)
-                WriteNumber(ref reader, output);
+                WriteNumber(ref source, output);
             else
-                WriteString(ref reader, output);
+                WriteText(ref source, output);
         }
 
         output.Write((byte)']');
     }
 
-    private static void WriteString(ref Utf8JsonReader reader, LineBuffer output)
+    private static void WriteText(ref JsonScanner source, LineBuffer output)
     {
-        var raw = reader.ValueSpan;
-        var target = output.Reserve(raw.Length + 2);
+        var text = source.TakeText(out _);
+        var target = output.Reserve(text.Length + 2);
         target[0] = (byte)'"';
-        raw.CopyTo(target[1..]);
-        target[raw.Length + 1] = (byte)'"';
-        output.Advance(raw.Length + 2);
+        text.CopyTo(target[1..]);
+        target[text.Length + 1] = (byte)'"';
+        output.Advance(text.Length + 2);
     }
 
-    private static void WriteNumber(ref Utf8JsonReader reader, LineBuffer output)
+    // What DynamoDB returns always is a JSON number: it normalises numbers when they are written.
+    private static void WriteNumber(ref JsonScanner source, LineBuffer output)
     {
-        if (!IsJsonNumber(reader.ValueSpan))
+        var number = source.TakeText(out _);
+        if (!JsonScanner.IsNumber(number))
             throw new MalformedItemException("N is no number");
-        output.Write(reader.ValueSpan);
+        output.Write(number);
     }
 
-    /// <summary>RFC 8259 section 6: <c>-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?</c>. What DynamoDB returns always is (it normalises numbers when they are written).</summary>
-    internal static bool IsJsonNumber(ReadOnlySpan<byte> text)
+    private static void Expect(ref JsonScanner source, byte next, string otherwise)
     {
-        if (text is [(byte)'-', ..])
-            text = text[1..];
-        var whole = TakeDigits(ref text);
-        if (whole.IsEmpty || (whole.Length > 1 && whole[0] == '0'))
-            return false;
-        if (text is [(byte)'.', ..])
-        {
-            text = text[1..];
-            if (TakeDigits(ref text).IsEmpty)
-                return false;
-        }
-
-        if (text is [(byte)'e' or (byte)'E', ..])
-        {
-            text = text[1..];
-            if (text is [(byte)'+' or (byte)'-', ..])
-                text = text[1..];
-            if (TakeDigits(ref text).IsEmpty)
-                return false;
-        }
-
-        return text.IsEmpty;
-    }
-
-    private static ReadOnlySpan<byte> TakeDigits(ref ReadOnlySpan<byte> text)
-    {
-        var end = text.IndexOfAnyExcept(Digits);
-        var digits = end < 0 ? text : text[..end];
-        text = text[digits.Length..];
-        return digits;
-    }
-
-    private static void Expect(ref Utf8JsonReader reader, JsonTokenType type, string otherwise)
-    {
-        reader.Read();
-        if (reader.TokenType != type)
+        if (source.Next() != next)
             throw new MalformedItemException(otherwise);
     }
+
+    private static MalformedItemException UnknownType() => new("an attribute value has a type that DynamoDB does not know");
 }

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Numerics;
 using System.Text.Json;
 
 namespace ChatPlatform.CdcLambda.Streams;
@@ -11,101 +13,88 @@ namespace ChatPlatform.CdcLambda.Streams;
 /// <param name="dropKinds">UTF-8 kinds whose items leave no line.</param>
 internal sealed class StreamEventReader(byte[][] dropFields, byte[] kindField, byte[][] dropKinds)
 {
-    // Items nest to 32 levels (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html), each of them two levels of typed JSON, under four of the event.
-    private static readonly JsonReaderOptions Options = new() { MaxDepth = 128 };
-
     /// <summary>Appends a line to <paramref name="lines"/> and an entry to <paramref name="records"/> for every record, in the event's order.</summary>
     /// <exception cref="FormatException">No JSON, no <c>Records</c> array, or a record without a sequence number.</exception>
     public void Read(ReadOnlySpan<byte> source, LineBuffer lines, List<StreamRecord> records)
     {
-        try
+        var scanner = new JsonScanner(source);
+        if (!scanner.TryOpen((byte)'{'))
+            throw new FormatException("The event is no JSON object.");
+        var found = false;
+        for (var first = true; scanner.TakesNext((byte)'}', ref first);)
         {
-            var reader = new Utf8JsonReader(source, Options);
-            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
-                throw new FormatException("The event is no JSON object.");
-            var found = false;
-            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            var name = scanner.TakeName(out _);
+            if (!name.SequenceEqual("Records"u8))
             {
-                if (!reader.ValueTextEquals("Records"u8))
-                {
-                    reader.Skip();
-                    continue;
-                }
-
-                found = true;
-                reader.Read();
-                if (reader.TokenType != JsonTokenType.StartArray)
-                    throw new FormatException("The event's Records is no array.");
-                while (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
-                    records.Add(ReadRecord(ref reader, lines));
-                if (reader.TokenType != JsonTokenType.EndArray)
-                    throw new FormatException("The event's Records holds something that is no object.");
-            }
-
-            if (!found)
-                throw new FormatException("The event has no Records: it is not from a DynamoDB stream.");
-        }
-        catch (JsonException error)
-        {
-            throw new FormatException($"The event is no sound JSON: line {error.LineNumber}, byte {error.BytePositionInLine}.");
-        }
-    }
-
-    private StreamRecord ReadRecord(ref Utf8JsonReader reader, LineBuffer lines)
-    {
-        var beginning = reader;
-        var start = lines.Length;
-        try
-        {
-            return ReadRecord(ref reader, lines, unwrap: true);
-        }
-        catch (Exception error) when (error is MalformedItemException or InvalidOperationException)
-        {
-            // InvalidOperationException is the reader's word for an escape that is no text. The record is read again for its sequence number alone, which may come last.
-            lines.CutBack(start);
-            reader = beginning;
-            var problem = error is MalformedItemException ? error.Message : "a name is no sound Unicode";
-            return ReadRecord(ref reader, lines, unwrap: false) with { Problem = problem };
-        }
-    }
-
-    private StreamRecord ReadRecord(ref Utf8JsonReader reader, LineBuffer lines, bool unwrap)
-    {
-        var start = lines.Length;
-        var (sequenceStart, sequenceLength, item) = (0, 0, 0UL);
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-        {
-            var isChange = reader.ValueTextEquals("dynamodb"u8);
-            reader.Read();
-            if (!isChange || reader.TokenType != JsonTokenType.StartObject)
-            {
-                reader.Skip();
+                scanner.Skip();
                 continue;
             }
 
-            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            found = true;
+            if (!scanner.TryOpen((byte)'['))
+                throw new FormatException("The event's Records is no array.");
+            for (var firstRecord = true; scanner.TakesNext((byte)']', ref firstRecord);)
             {
-                var isImage = unwrap && reader.ValueTextEquals("NewImage"u8);
-                var isSequence = !isImage && reader.ValueTextEquals("SequenceNumber"u8);
-                var isKeys = !isImage && !isSequence && reader.ValueTextEquals("Keys"u8);
-                reader.Read();
-                if (isImage && reader.TokenType != JsonTokenType.Null)
+                if (scanner.Next() != '{')
+                    throw new FormatException("The event's Records holds something that is no object.");
+                records.Add(ReadRecord(source, ref scanner, lines));
+            }
+        }
+
+        if (!found)
+            throw new FormatException("The event has no Records: it is not from a DynamoDB stream.");
+    }
+
+    private StreamRecord ReadRecord(ReadOnlySpan<byte> source, ref JsonScanner scanner, LineBuffer lines)
+    {
+        var (beginning, start) = (scanner.Mark, lines.Length);
+        try
+        {
+            return ReadRecord(source, ref scanner, lines, unwrap: true);
+        }
+        catch (Exception error) when (error is MalformedItemException or InvalidOperationException)
+        {
+            // InvalidOperationException is the word for an escape that is no text. The record is read again for its sequence number alone, which may come last.
+            lines.CutBack(start);
+            scanner.Rewind(beginning);
+            var problem = error is MalformedItemException ? error.Message : "a name is no sound Unicode";
+            return ReadRecord(source, ref scanner, lines, unwrap: false) with { Problem = problem };
+        }
+    }
+
+    private StreamRecord ReadRecord(ReadOnlySpan<byte> source, ref JsonScanner scanner, LineBuffer lines, bool unwrap)
+    {
+        var start = lines.Length;
+        var (sequenceStart, sequenceLength, item) = (0, 0, 0UL);
+        scanner.TryOpen((byte)'{');
+        for (var first = true; scanner.TakesNext((byte)'}', ref first);)
+        {
+            if (!scanner.TakeName(out _).SequenceEqual("dynamodb"u8) || !scanner.TryOpen((byte)'{'))
+            {
+                scanner.Skip();
+                continue;
+            }
+
+            for (var firstMember = true; scanner.TakesNext((byte)'}', ref firstMember);)
+            {
+                var member = scanner.TakeName(out _);
+                var next = scanner.Next();
+                if (unwrap && member.SequenceEqual("NewImage"u8) && next != 'n')
                 {
-                    WriteImage(ref reader, lines);
+                    WriteImage(ref scanner, lines);
                 }
-                else if (isSequence && reader.TokenType == JsonTokenType.String)
+                else if (next == '"' && member.SequenceEqual("SequenceNumber"u8))
                 {
-                    // The token starts at its quote.
-                    sequenceStart = checked((int)reader.TokenStartIndex) + 1;
-                    sequenceLength = reader.ValueSpan.Length;
+                    sequenceStart = scanner.Position + 1;
+                    sequenceLength = scanner.TakeText(out _).Length;
                 }
-                else if (isKeys && reader.TokenType == JsonTokenType.StartObject)
+                else if (next == '{' && member.SequenceEqual("Keys"u8))
                 {
-                    item = HashKeys(ref reader);
+                    item = HashKeys(source, ref scanner);
                 }
                 else
                 {
-                    reader.Skip();
+                    scanner.Skip();
                 }
             }
         }
@@ -115,55 +104,58 @@ internal sealed class StreamEventReader(byte[][] dropFields, byte[] kindField, b
         return new StreamRecord(start, lines.Length - start, sequenceStart, sequenceLength, item, null);
     }
 
-    // FNV-1a over name and value of each key, added up so that their order does not count. Raw bytes: one writer escapes a value the same way every time.
-    private static ulong HashKeys(ref Utf8JsonReader reader)
+    // Names and values of each key, added up so that their order does not count. Raw bytes: one writer escapes a value the same way every time.
+    private static ulong HashKeys(ReadOnlySpan<byte> source, ref JsonScanner scanner)
     {
-        const ulong Offset = 14695981039346656037, Prime = 1099511628211;
+        scanner.TryOpen((byte)'{');
         var sum = 0UL;
-        var depth = reader.CurrentDepth;
-        var hash = Offset;
-        while (reader.Read() && reader.CurrentDepth > depth)
+        for (var first = true; scanner.TakesNext((byte)'}', ref first);)
         {
-            if (reader.TokenType is JsonTokenType.PropertyName or JsonTokenType.String)
-            {
-                foreach (var b in reader.ValueSpan)
-                    hash = (hash ^ b) * Prime;
-                hash = (hash ^ 0xFF) * Prime;
-            }
-            else if (reader.TokenType == JsonTokenType.EndObject)
-            {
-                sum += hash;
-                hash = Offset;
-            }
+            var start = scanner.Position;
+            scanner.TakeName(out _);
+            scanner.Skip();
+            sum += Hash(source[start..scanner.Position]);
         }
 
         return sum == 0 ? 1 : sum;
     }
 
-    private void WriteImage(ref Utf8JsonReader reader, LineBuffer lines)
+    // FNV-1a over words of eight bytes, turned so that every bit reaches the others.
+    private static ulong Hash(ReadOnlySpan<byte> bytes)
     {
-        if (reader.TokenType != JsonTokenType.StartObject)
+        const ulong Offset = 14695981039346656037, Prime = 1099511628211;
+        var hash = Offset ^ (ulong)bytes.Length;
+        for (; bytes.Length >= sizeof(ulong); bytes = bytes[sizeof(ulong)..])
+            hash = BitOperations.RotateLeft((hash ^ BinaryPrimitives.ReadUInt64LittleEndian(bytes)) * Prime, 27);
+        foreach (var b in bytes)
+            hash = (hash ^ b) * Prime;
+        return hash;
+    }
+
+    private void WriteImage(ref JsonScanner scanner, LineBuffer lines)
+    {
+        if (!scanner.TryOpen((byte)'{'))
             throw new MalformedItemException("NewImage is no object");
         var start = lines.Length;
-        var (first, drop) = (true, false);
+        var (comma, drop) = (false, false);
         lines.Write((byte)'{');
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        for (var first = true; scanner.TakesNext((byte)'}', ref first);)
         {
             var mark = lines.Length;
-            var dropped = IsAny(ref reader, dropFields);
-            var isKind = dropKinds.Length > 0 && reader.ValueTextEquals(kindField);
-            if (!first)
+            var name = scanner.TakeName(out var escaped);
+            var dropped = IsAny(name, escaped, dropFields);
+            var isKind = dropKinds.Length > 0 && JsonScanner.Says(name, escaped, kindField);
+            if (comma)
                 lines.Write((byte)',');
-            AttributeUnwrapper.WriteName(ref reader, lines);
-            reader.Read();
+            AttributeUnwrapper.WriteName(name, lines);
             var value = lines.Length;
-            AttributeUnwrapper.WriteValue(ref reader, lines);
+            AttributeUnwrapper.WriteValue(ref scanner, lines);
             if (isKind && IsDroppedKind(lines.Span[value..]))
                 drop = true;
             if (dropped)
                 lines.CutBack(mark);
             else
-                first = false;
+                comma = true;
         }
 
         lines.Write("}\n"u8);
@@ -194,11 +186,11 @@ internal sealed class StreamEventReader(byte[][] dropFields, byte[] kindField, b
         return false;
     }
 
-    private static bool IsAny(ref Utf8JsonReader reader, byte[][] names)
+    private static bool IsAny(ReadOnlySpan<byte> name, bool escaped, byte[][] names)
     {
-        foreach (var name in names)
+        foreach (var one in names)
         {
-            if (reader.ValueTextEquals(name))
+            if (JsonScanner.Says(name, escaped, one))
                 return true;
         }
 

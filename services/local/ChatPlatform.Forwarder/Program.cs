@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Connections;
 try
 {
     var pipeline = ForwarderHost.LoadPipeline(args);
-    var builder = WebApplication.CreateBuilder();
+    var builder = WebApplication.CreateSlimBuilder();
     builder.AddServiceDefaults();
     // A taken port is told in one line below, without the host's stack trace.
     builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);

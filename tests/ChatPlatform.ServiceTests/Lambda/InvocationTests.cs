@@ -1,6 +1,7 @@
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
+using ChatPlatform.AwsRules;
 
 namespace ChatPlatform.ServiceTests.Lambda;
 
@@ -66,6 +67,7 @@ public sealed class InvocationTests(InvocationTests.Shared shared) : IClassFixtu
     }
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html")]
     [InlineData("""{"do":"error"}""", "scripted", "Own.Error", "as asked")]
     [InlineData("""{"do":"exit","code":3}""", "scripted", "Runtime.ExitError", "Runtime exited with error: exit status 3")]
     [InlineData("""{"do":"exit","code":0}""", "scripted", "Runtime.ExitError", "Runtime exited without providing a reason")]
@@ -84,16 +86,31 @@ public sealed class InvocationTests(InvocationTests.Shared shared) : IClassFixtu
         (await (await _emulator.InvokeAsync("scripted", "{}")).Content.ReadAsStringAsync()).ShouldBe("{}");
     }
 
-    [Fact]
-    public async Task Requests_that_lambda_refuses_are_refused_with_its_errors()
+    [Theory]
+    [AwsPage("https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html")]
+    [InlineData("nobody", "{}", null, 404, "ResourceNotFoundException", "Function not found: arn:aws:lambda:ap-northeast-2:000000000000:function:nobody")]
+    [InlineData("scripted:7", "{}", null, 404, "ResourceNotFoundException", "Function not found")]
+    [InlineData("scripted", "{no", null, 400, "InvalidRequestContentException", "Could not parse request body into json")]
+    [InlineData("scripted", "{} {}", "Event", 400, "InvalidRequestContentException", "Could not parse request body into json")]
+    [InlineData("scripted", "[1,]", "DryRun", 400, "InvalidRequestContentException", "Could not parse request body into json")]
+    [InlineData("scripted", "{}", "Later", 400, "InvalidParameterValueException", "X-Amz-Invocation-Type is 'Later'")]
+    public async Task A_request_that_lambda_refuses_is_refused_with_its_error(string function, string payload, string? type, int status, string error, string message) =>
+        await ShouldFailAsync(_emulator.InvokeAsync(function, payload, type), status, error, message);
+
+    [Theory]
+    [AwsPage("https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html")]
+    [InlineData(null, 6 * 1024 * 1024, 200)]
+    [InlineData(null, (6 * 1024 * 1024) + 1, 413)]
+    [InlineData("RequestResponse", (6 * 1024 * 1024) + 1, 413)]
+    [InlineData("DryRun", (6 * 1024 * 1024) + 1, 413)]
+    [InlineData("Event", 1024 * 1024, 202)]
+    [InlineData("Event", (1024 * 1024) + 1, 413)]
+    public async Task A_payload_has_the_size_that_lambda_allows(string? type, int bytes, int status)
     {
-        await ShouldFailAsync(_emulator.InvokeAsync("nobody", "{}"), 404, "ResourceNotFoundException", "Function not found: arn:aws:lambda:ap-northeast-2:000000000000:function:nobody");
-        await ShouldFailAsync(_emulator.InvokeAsync("scripted", "{no"), 400, "InvalidRequestContentException", "Could not parse request body into json");
-        await ShouldFailAsync(_emulator.InvokeAsync("scripted", "{}", "Later"), 400, "InvalidParameterValueException", "X-Amz-Invocation-Type is 'Later'");
-        var large = JsonSerializer.Serialize(new string('x', 6 * 1024 * 1024));
-        await ShouldFailAsync(_emulator.InvokeAsync("scripted", large), 413, "RequestTooLargeException", "Request must be smaller than 6291456 bytes");
-        await ShouldFailAsync(_emulator.InvokeAsync("scripted", large[..(1024 * 1024)] + "\"", "Event"), 413, "RequestTooLargeException", "smaller than 1048576 bytes");
-        (await (await _emulator.InvokeAsync("scripted", """{"do":"wrong-id"}""")).Content.ReadAsStringAsync()).ShouldBe("""{"status":400}""");
+        using var answer = await _emulator.InvokeAsync("scripted", $"\"{new string('x', bytes - 2)}\"", type);
+        ((int)answer.StatusCode).ShouldBe(status);
+        if (status == 413)
+            answer.Headers.GetValues("x-amzn-ErrorType").ShouldBe(["RequestTooLargeException"]);
     }
 
     [Fact]

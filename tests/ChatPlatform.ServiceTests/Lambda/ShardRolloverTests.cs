@@ -5,6 +5,7 @@ using Amazon.DynamoDBStreams.Model;
 using Amazon.DynamoDBv2;
 using Amazon.DynamoDBv2.Model;
 using Amazon.Runtime;
+using ChatPlatform.AwsRules;
 using ChatPlatform.ServiceTests.LocalAws;
 
 namespace ChatPlatform.ServiceTests.Lambda;
@@ -16,6 +17,7 @@ public sealed class ShardRolloverTests
     private const int Generations = 4;
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html")]
     [InlineData("TRIM_HORIZON")]
     [InlineData("LATEST")]
     public async Task Records_of_shards_that_appear_later_arrive_in_order_parents_before_children_also_over_a_kill(string position)

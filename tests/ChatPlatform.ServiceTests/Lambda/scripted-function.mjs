@@ -56,8 +56,8 @@ while (true) {
     answer = JSON.stringify({ pid: process.pid });
   } else if (event?.do === 'large') {
     answer = JSON.stringify('x'.repeat(event.size));
-  } else if (event?.do === 'wrong-id') {
-    answer = JSON.stringify({ status: (await call('POST', '/invocation/11111111-0000-0000-0000-000000000000/response', '{}')).status });
+  } else if (event?.do === 'call') {
+    answer = JSON.stringify(await call(event.method, event.path.replace('ID', id), event.method === 'POST' ? '{}' : undefined));
   } else if (event?.do === 'append') {
     fs.appendFileSync(event.file, 'done\n');
   }

@@ -8,10 +8,7 @@ using ChatPlatform.ServiceTests.Processes;
 
 namespace ChatPlatform.ServiceTests.LocalAws;
 
-/// <summary>
-/// A disk that takes no more, made by the kernel's limit on the size of a file (setrlimit(2), RLIMIT_FSIZE): the write that reaches it is cut short and the next one fails, as
-/// with ENOSPC. It needs no root and no mount, and can be lifted while the process runs.
-/// </summary>
+/// <summary>A disk that takes no more (<see cref="ServiceProcess.LimitFileSizeAsync"/>); it needs no root and no mount, and can be lifted while the process runs.</summary>
 public sealed class FullDiskTests : IDisposable
 {
     private readonly HashSet<string> _acknowledged = [];
@@ -33,7 +30,7 @@ public sealed class FullDiskTests : IDisposable
             for (var i = 0; i < 20; i++)
                 await PutAsync(running.DynamoDb, $"before-{i}");
 
-            await LimitAsync(running.Process.Id, "65536");
+            await running.Process.LimitFileSizeAsync("65536");
             var refused = await FillAsync(running.DynamoDb);
             refused.ErrorCode.ShouldBe("InternalServerError");
             refused.StatusCode.ShouldBe(System.Net.HttpStatusCode.InternalServerError);
@@ -61,7 +58,7 @@ public sealed class FullDiskTests : IDisposable
             Directory.GetFiles(Path.Combine(_folder, "s3", "staging")).ShouldBeEmpty();
 
             // There is room again: the process goes on by itself, and keeps what it takes from then on.
-            await LimitAsync(running.Process.Id, "unlimited");
+            await running.Process.LimitFileSizeAsync("unlimited");
             await running.Process.WaitForAsync(async () =>
             {
                 try
@@ -87,7 +84,7 @@ public sealed class FullDiskTests : IDisposable
         await using (var running = await RunningLocalAws.StartAsync(_folder, survivesFileSizeLimit: true))
         {
             await CreateAsync(running.DynamoDb);
-            await LimitAsync(running.Process.Id, "65536");
+            await running.Process.LimitFileSizeAsync("65536");
             await FillAsync(running.DynamoDb);
             await running.Process.KillAsync();
         }
@@ -162,15 +159,5 @@ public sealed class FullDiskTests : IDisposable
         using var answer = await buckets.GetObjectAsync("bucket", "k");
         using var reader = new StreamReader(answer.ResponseStream);
         return await reader.ReadToEndAsync();
-    }
-
-    /// <summary>Sets the soft limit only, so that it may be lifted again by who is not root.</summary>
-    private static async Task LimitAsync(int pid, string bytes)
-    {
-        await using var prlimit = ServiceProcess.StartProgram("prlimit", "prlimit", ["--pid", pid.ToString(CultureInfo.InvariantCulture), $"--fsize={bytes}:"]);
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (!prlimit.HasExited)
-            await Task.Delay(10, limit.Token);
-        prlimit.ExitCode.ShouldBe(0, prlimit.Output);
     }
 }

@@ -35,7 +35,7 @@ public sealed class RunningLocalAws : IAsyncDisposable
 
     public IAmazonDynamoDB DynamoDb { get; }
 
-    /// <param name="survivesFileSizeLimit">Whether a write beyond a limit of <c>prlimit --fsize</c> fails with an error (EFBIG), as on a full disk, instead of ending the process.</param>
+    /// <param name="survivesFileSizeLimit">Whether a write beyond a limit of <see cref="ServiceProcess.LimitFileSizeAsync"/> fails with an error, as on a full disk, instead of ending the process.</param>
     public static async Task<RunningLocalAws> StartAsync(string? dataPath, IReadOnlyDictionary<string, string?>? settings = null, bool survivesFileSizeLimit = false)
     {
         const string project = "services/local/ChatPlatform.LocalAws";
@@ -46,10 +46,7 @@ public sealed class RunningLocalAws : IAsyncDisposable
             ["DataPath"] = dataPath,
             ["DynamoDb__TimeToLiveSweep"] = "00:00:00.200",
         };
-        // What a shell ignores, the program it becomes ignores too (execve(2)).
-        var process = survivesFileSizeLimit
-            ? ServiceProcess.StartProgram("LocalAws", "sh", ["-c", "trap '' XFSZ; exec dotnet \"$0\"", ServiceProcess.AssemblyOf(project)], environment)
-            : ServiceProcess.StartService(project, environment);
+        var process = survivesFileSizeLimit ? ServiceProcess.StartServiceUnderFileSizeLimit(project, environment) : ServiceProcess.StartService(project, environment);
         var running = new RunningLocalAws(process, port);
         await running.Process.WaitForHealthAsync($"{running.Url}/health");
         return running;

@@ -33,6 +33,9 @@ public sealed class ObjectStorageProcess : IAsyncDisposable
         Firehose = new AmazonKinesisFirehoseClient(Credentials, new AmazonKinesisFirehoseConfig { ServiceURL = Url, AuthenticationRegion = "ap-northeast-2", MaxErrorRetry = 0 });
     }
 
+    /// <summary>Whether a write beyond a limit of <see cref="ServiceProcess.LimitFileSizeAsync"/> fails with an error, as on a full disk, instead of ending the process.</summary>
+    public bool SurvivesFileSizeLimit { get; init; }
+
     public string Url => $"http://127.0.0.1:{_port}";
 
     public AmazonS3Client Buckets { get; }
@@ -45,7 +48,8 @@ public sealed class ObjectStorageProcess : IAsyncDisposable
 
     public async Task<ObjectStorageProcess> StartAsync()
     {
-        _process = ServiceProcess.StartService("services/local/ChatPlatform.LocalAws", _settings);
+        const string project = "services/local/ChatPlatform.LocalAws";
+        _process = SurvivesFileSizeLimit ? ServiceProcess.StartServiceUnderFileSizeLimit(project, _settings) : ServiceProcess.StartService(project, _settings);
         await _process.WaitForHealthAsync($"{Url}/health");
         return this;
     }

@@ -61,6 +61,11 @@ public sealed class ServiceProcess : IAsyncDisposable
         return StartProgram(name, "dotnet", [AssemblyOf(projectFolder), .. arguments], new Dictionary<string, string?>(environment) { ["DOTNET_ENVIRONMENT"] = "Development" });
     }
 
+    /// <summary>As <see cref="StartService"/>, for a process whose writes beyond the limit of <see cref="LimitFileSizeAsync"/> fail (EFBIG) instead of ending it (SIGXFSZ).</summary>
+    public static ServiceProcess StartServiceUnderFileSizeLimit(string projectFolder, IReadOnlyDictionary<string, string?> environment) =>
+        // What a shell ignores, the program it becomes ignores too (execve(2)).
+        StartProgram(Path.GetFileName(projectFolder), "sh", ["-c", "trap '' XFSZ; exec dotnet \"$0\"", AssemblyOf(projectFolder)], environment);
+
     /// <summary>A service's own build output, for <c>dotnet</c> to run.</summary>
     public static string AssemblyOf(string projectFolder) =>
         Path.Combine(RepositoryRoot, projectFolder, "bin", Metadata("Configuration"), "net10.0", Path.GetFileName(projectFolder) + ".dll");
@@ -144,6 +149,20 @@ public sealed class ServiceProcess : IAsyncDisposable
     {
         if (!_process.HasExited && Kill(_process.Id, number) != 0)
             throw new InvalidOperationException($"kill -{number} {_process.Id} failed with errno {Marshal.GetLastPInvokeError()}.");
+    }
+
+    /// <summary>
+    /// A disk that takes no more, made by the kernel's limit on the size of a file (setrlimit(2), RLIMIT_FSIZE): the write that reaches it is cut short and the next one fails, as with ENOSPC.
+    /// Sets the soft limit only, so that it may be lifted again by who is not root.
+    /// </summary>
+    /// <param name="bytes">A number, or <c>unlimited</c>.</param>
+    public async Task LimitFileSizeAsync(string bytes)
+    {
+        await using var prlimit = StartProgram("prlimit", "prlimit", ["--pid", Id.ToString(System.Globalization.CultureInfo.InvariantCulture), $"--fsize={bytes}:"]);
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        await prlimit._process.WaitForExitAsync(limit.Token);
+        if (prlimit.ExitCode != 0)
+            throw new InvalidOperationException($"prlimit ended with {prlimit.ExitCode}: {prlimit.Output}");
     }
 
     public async ValueTask DisposeAsync()

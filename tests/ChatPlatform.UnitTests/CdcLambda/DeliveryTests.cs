@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using ChatPlatform.AwsRules;
 using ChatPlatform.CdcLambda;
 using ChatPlatform.CdcLambda.Delivery;
 using ChatPlatform.CdcLambda.Runtime;
@@ -51,6 +52,7 @@ public sealed class DeliveryTests
     }
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html")]
     [InlineData(HttpStatusCode.ServiceUnavailable, """{"__type":"ServiceUnavailableException"}""")]
     [InlineData(HttpStatusCode.InternalServerError, "no json")]
     [InlineData(HttpStatusCode.TooManyRequests, "")]
@@ -125,6 +127,7 @@ public sealed class DeliveryTests
     }
 
     [Theory]
+    [OwnRules]
     [InlineData("DELIVERY_STREAM", null)]
     [InlineData("DELIVERY_STREAM", "has space")]
     [InlineData("AWS_ACCESS_KEY_ID", "")]

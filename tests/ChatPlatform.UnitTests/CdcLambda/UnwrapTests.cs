@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using ChatPlatform.AwsRules;
 using ChatPlatform.CdcLambda;
 using ChatPlatform.CdcLambda.Streams;
 
@@ -119,6 +120,7 @@ public sealed class UnwrapTests
     }
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html")]
     [InlineData("")]
     [InlineData("null")]
     [InlineData("[]")]

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using ChatPlatform.AwsRules;
 using ChatPlatform.LambdaEmulator.Filters;
 using ChatPlatform.LambdaEmulator.Protocol;
 using ChatPlatform.LambdaEmulator.Streams;
@@ -113,9 +114,10 @@ public sealed class EventPatternTests
     }
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/lambda/latest/api/API_Filter.html")]
     [InlineData(4_096, true)]
     [InlineData(4_097, false)]
-    public void A_pattern_has_at_most_4096_characters(int length, bool taken) // https://docs.aws.amazon.com/lambda/latest/api/API_Filter.html
+    public void A_pattern_has_at_most_4096_characters(int length, bool taken)
     {
         var pattern = """{"a":["A"]}""".PadRight(length);
         if (taken)

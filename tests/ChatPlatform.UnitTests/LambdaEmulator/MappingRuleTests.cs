@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using ChatPlatform.AwsRules;
 using ChatPlatform.LambdaEmulator;
 using ChatPlatform.LambdaEmulator.Mappings;
 using ChatPlatform.LambdaEmulator.Protocol;
@@ -155,6 +156,7 @@ public sealed class MappingRuleTests
     }
 
     [Theory]
+    [OwnRules]
     [InlineData("Functions:f:TimeoutSeconds", "901")]
     [InlineData("Functions:f:MemorySize", "127")]
     [InlineData("Functions:f:Command", "")]

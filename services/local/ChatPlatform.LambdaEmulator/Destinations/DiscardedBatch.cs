@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
+using ChatPlatform.Contracts.Json;
 using ChatPlatform.LambdaEmulator.Mappings;
 using ChatPlatform.LambdaEmulator.Streams;
 
@@ -15,7 +15,7 @@ namespace ChatPlatform.LambdaEmulator.Destinations;
 internal sealed record DiscardedBatch(
     string ShardId, string Condition, IReadOnlyList<StreamRecord> Records, int From, int End, int InvokeCount, string? RequestId, string? FunctionError)
 {
-    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions Options = new() { Encoder = WireEncoder.Instance };
 
     /// <summary>Where the record lies in a bucket: <c>aws/lambda/UUID/SHARD/yyyy/MM/dd/yyyy-MM-ddTHH.mm.ss-RANDOM</c>.</summary>
     public string ObjectKey(Guid mapping, DateTimeOffset now, Guid random) =>

@@ -1,7 +1,7 @@
 using System.Buffers;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Amazon.DynamoDBStreams.Model;
+using ChatPlatform.Contracts.Json;
 
 namespace ChatPlatform.LambdaEmulator.Streams;
 
@@ -15,7 +15,7 @@ internal sealed class StreamEventWriter(string streamArn)
     public const int MaximumDepth = 128;
 
     // An event is no HTML: text stays as it is, and only what JSON must escape is escaped.
-    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = MaximumDepth };
+    private static readonly JsonWriterOptions Options = new() { Encoder = WireEncoder.Instance, MaxDepth = MaximumDepth };
 
     private readonly ArrayBufferWriter<byte> _buffer = new(4 * 1024);
 

@@ -1,3 +1,4 @@
+using ChatPlatform.AwsRules;
 using ChatPlatform.LocalAws.Firehose;
 
 namespace ChatPlatform.UnitTests.LocalAws.Firehose;
@@ -12,6 +13,7 @@ public sealed class DeliveryPrefixTests
     private static readonly DateTimeOffset Arrival = new(2018, 8, 27, 10, 30, 5, 123, TimeSpan.Zero);
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html")]
     [InlineData(null, null, "2018/08/27/10/")]
     [InlineData("myFirehosePrefix/", null, "myFirehosePrefix/2018/08/27/10/")]
     [InlineData("!{timestamp:yyyy/MM/dd}", Errors, "2018/08/27")]
@@ -21,6 +23,7 @@ public sealed class DeliveryPrefixTests
         DeliveryPrefix.Parse(prefix, error).Data.Evaluate(Arrival, TimeZoneInfo.Utc).ShouldBe(expected);
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html")]
     [InlineData("yyyy'-'MM'-'dd", "2018-08-27")]
     [InlineData("'year='yyyy", "year=2018")]
     [InlineData("h''m", "10'30")]
@@ -44,6 +47,7 @@ public sealed class DeliveryPrefixTests
         DeliveryPrefix.Parse($"!{{timestamp:{pattern}}}", Errors).Data.Evaluate(Arrival, TimeZoneInfo.Utc).ShouldBe(expected);
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html")]
     [InlineData("!{timestamp:yyyy/MM/dd}", null, "ErrorOutputPrefix")]
     [InlineData("!{timestamp:yyyy/MM/dd}", "", "ErrorOutputPrefix")]
     [InlineData(null, "errors/!{timestamp:yyyy}/", "error-output-type")]
@@ -85,6 +89,7 @@ public sealed class DeliveryPrefixTests
     }
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html")]
     [InlineData("UNCOMPRESSED", null, "UTC", "2018/08/27/10/s-1-2018-08-27-10-30-05-00000000-0000-0000-0000-000000000000")]
     [InlineData("GZIP", null, "UTC", "2018/08/27/10/s-1-2018-08-27-10-30-05-00000000-0000-0000-0000-000000000000.gz")]
     [InlineData("ZIP", null, "UTC", "2018/08/27/10/s-1-2018-08-27-10-30-05-00000000-0000-0000-0000-000000000000.zip")]

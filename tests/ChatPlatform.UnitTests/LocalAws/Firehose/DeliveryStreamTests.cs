@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.IO.Compression;
 using System.Text;
+using ChatPlatform.AwsRules;
 using ChatPlatform.LocalAws.Firehose;
 using ChatPlatform.LocalAws.S3.Objects;
 using Microsoft.Extensions.Time.Testing;
@@ -86,6 +87,7 @@ public sealed class DeliveryStreamTests : IDisposable
     }
 
     [Theory]
+    [OwnRules]
     [InlineData(1)]
     [InlineData(15)]
     [InlineData(17)]

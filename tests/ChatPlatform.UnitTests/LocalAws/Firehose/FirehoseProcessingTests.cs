@@ -4,6 +4,7 @@ using System.IO.Compression;
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using ChatPlatform.AwsRules;
 using ChatPlatform.LocalAws.Firehose;
 using ChatPlatform.LocalAws.Firehose.Formats;
 using ChatPlatform.LocalAws.Firehose.Processing;
@@ -96,6 +97,7 @@ public sealed class FirehoseProcessingTests : IDisposable
     }
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html")]
     [InlineData("JSON", null, "{\"a\":1}{\"a\":2} [3]", "{\"a\":1}|{\"a\":2}|[3]|")]
     [InlineData("JSON", null, "{\"a\":1}{broken", "{\"a\":1}|{broken|")]
     [InlineData("DELIMITED", "fHw=", "a||b||", "a|b|")]
@@ -136,6 +138,7 @@ public sealed class FirehoseProcessingTests : IDisposable
     }
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/firehose/latest/dev/data-transformation-failure-handling.html")]
     [InlineData(2, 3, 0)]
     [InlineData(2, 2, 2)]
     public async Task An_invocation_that_fails_is_tried_again_and_then_its_records_have_failed(int failures, int attempts, int failed)
@@ -185,6 +188,7 @@ public sealed class FirehoseProcessingTests : IDisposable
     }
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion.html")]
     [InlineData("string", "string")]
     [InlineData("varchar(10)", "string")]
     [InlineData("INTEGER", "int")]
@@ -193,6 +197,7 @@ public sealed class FirehoseProcessingTests : IDisposable
     public void A_hive_type_is_read(string text, string kind) => HiveType.Parse(text).Kind.ShouldBe(kind);
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion.html")]
     [InlineData("")]
     [InlineData("text")]
     [InlineData("array<int")]

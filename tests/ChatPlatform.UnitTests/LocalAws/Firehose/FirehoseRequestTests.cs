@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Diagnostics.Metrics;
 using System.Text;
 using System.Text.Json;
+using ChatPlatform.AwsRules;
 using ChatPlatform.LocalAws.Firehose;
 using ChatPlatform.LocalAws.Protocol;
 using ChatPlatform.LocalAws.S3.Objects;
@@ -24,6 +25,7 @@ public sealed class FirehoseRequestTests : IAsyncDisposable
     }
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/firehose/latest/APIReference/API_ExtendedS3DestinationConfiguration.html")]
     [InlineData("\"CloudWatchLoggingOptions\":{\"Enabled\":true}", "CloudWatchLoggingOptions")]
     [InlineData("\"S3BackupMode\":\"Enabled\"", "S3BackupMode")]
     [InlineData("\"S3BackupConfiguration\":{}", "S3BackupConfiguration")]
@@ -47,6 +49,7 @@ public sealed class FirehoseRequestTests : IAsyncDisposable
     }
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/firehose/latest/APIReference/API_CreateDeliveryStream.html")]
     [InlineData("{}", "InvalidArgumentException", "DeliveryStreamName")]
     [InlineData("{\"DeliveryStreamName\":\"s\"}", "InvalidArgumentException", "ExtendedS3DestinationConfiguration")]
     [InlineData("{\"DeliveryStreamName\":\"a b\",\"ExtendedS3DestinationConfiguration\":{BASE}}", "InvalidArgumentException", "DeliveryStreamName")]
@@ -66,6 +69,7 @@ public sealed class FirehoseRequestTests : IAsyncDisposable
     }
 
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecord.html")]
     [InlineData("PutRecord", "{\"DeliveryStreamName\":\"none\",\"Record\":{\"Data\":\"\"}}", "ResourceNotFoundException")]
     [InlineData("DescribeDeliveryStream", "{\"DeliveryStreamName\":\"none\"}", "ResourceNotFoundException")]
     [InlineData("DeleteDeliveryStream", "{\"DeliveryStreamName\":\"none\"}", "ResourceNotFoundException")]
@@ -85,6 +89,7 @@ public sealed class FirehoseRequestTests : IAsyncDisposable
 
     /// <summary>API_PutRecordBatch: 500 records, 4 MiB; API_Record: 1,000 KiB before base64.</summary>
     [Theory]
+    [AwsPage("https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html")]
     [InlineData(500, 1, true)]
     [InlineData(501, 1, false)]
     [InlineData(1, 1_024_000, true)]
