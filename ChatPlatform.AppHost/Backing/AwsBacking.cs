@@ -1,7 +1,8 @@
 using Amazon;
 using Aspire.Hosting.AWS;
+using ChatPlatform.AppHost.Eks;
+using ChatPlatform.AppHost.Stack;
 using ChatPlatform.Contracts.Tables;
-
 
 namespace ChatPlatform.AppHost.Backing;
 
@@ -13,9 +14,12 @@ internal sealed class AwsBacking(IDistributedApplicationBuilder builder) : ChatB
 {
     public const string Name = "aws";
 
-    public override IResourceBuilder<IResourceWithConnectionString> AddRedis(string name) => Builder.AddConnectionString(name);
+    /// <summary>The subnets of ElastiCache and MSK; asked for only when manifests are made.</summary>
+    private readonly IResourceBuilder<ParameterResource>? _dataNetworks = builder.ExecutionContext.IsPublishMode ? builder.AddParameter("data-networks") : null;
 
-    public override IResourceBuilder<IResourceWithConnectionString> AddKafka(string name) => Builder.AddConnectionString(name);
+    public override IResourceBuilder<IResourceWithConnectionString> AddRedis(string name) => AddOutside(Builder.AddConnectionString(name), 6379, _dataNetworks);
+
+    public override IResourceBuilder<IResourceWithConnectionString> AddKafka(string name) => AddOutside(Builder.AddConnectionString(name), 9092, _dataNetworks);
 
     public override AwsEdge AddAws(string name)
     {
@@ -28,21 +32,34 @@ internal sealed class AwsBacking(IDistributedApplicationBuilder builder) : ChatB
 
     public override IResourceBuilder<ProjectResource>? AddLambda(string name, AwsEdge aws, IResourceBuilder<IResourceWithConnectionString> kafka) => null;
 
-    public override Upstream AddForwarder(string name, IResourceBuilder<IResourceWithConnectionString> kafka) =>
-        FluentBit.AddLocal(Builder, name, kafka, Ports.FluentBit, DataFolder("fluent-bit"));
+    public override Upstream AddForwarder(string name, IResourceBuilder<IResourceWithConnectionString> kafka) => Builder.ExecutionContext.IsPublishMode
+        ? FluentBit.AddNodeAgent(Builder, name, kafka, DataFolder("fluent-bit"))
+        : FluentBit.AddLocal(Builder, name, kafka, Ports.FluentBit, DataFolder("fluent-bit"));
 
-    public override FcmUpstream AddFcm(string name) => new(
-        ReferenceExpression.Create($"{Builder.AddParameter("fcm-endpoint", "https://fcm.googleapis.com")}"),
-        ReferenceExpression.Create($"{Builder.AddParameter("fcm-project")}"),
-        ReferenceExpression.Create($"{Builder.AddParameter("fcm-key-file")}"),
-        Emulator: null);
+    public override FcmUpstream AddFcm(string name)
+    {
+        var endpoint = AddOutside(Builder.AddParameter("fcm-endpoint", "https://fcm.googleapis.com"), 443, networks: null);
+        // A pod sees the service account's key as a file; whoever runs the service at a desk says where it is.
+        var key = Builder.ExecutionContext.IsPublishMode
+            ? new EksSecretFile(Builder.AddParameter("fcm-key", secret: true).Resource, "/var/run/secrets/chat/fcm/service-account.json")
+            : null;
+        return new FcmUpstream(
+            ReferenceExpression.Create($"{endpoint}"),
+            ReferenceExpression.Create($"{Builder.AddParameter("fcm-project")}"),
+            key is null ? ReferenceExpression.Create($"{Builder.AddParameter("fcm-key-file")}") : ReferenceExpression.Create($"{key.Path}"),
+            Emulator: null) { Key = key };
+    }
 
     public override IResourceBuilder<SetupStep> AddTables(string name, AwsEdge aws, IReadOnlyList<TableSchema> tables) =>
-        Builder.AddSetupStep(name, (_, _) => Task.CompletedTask);
+        Builder.AddSetupStep(name, (_, _) => Task.CompletedTask).WithAnnotation(new StackTables(tables));
 
-    public override IResourceBuilder<SetupStep> AddUploads(string name, AwsEdge aws, string bucket) => Builder.AddSetupStep(name, (_, _) => Task.CompletedTask);
+    public override IResourceBuilder<SetupStep> AddUploads(string name, AwsEdge aws, string bucket) =>
+        Builder.AddSetupStep(name, (_, _) => Task.CompletedTask).WithAnnotation(new StackUploads(bucket));
 
     public override TokenKeys AddTokenKeys() => new(
         Builder.AddParameter("jwt-signing-key", secret: true),
         Builder.AddParameter("internal-service-token", secret: true));
+
+    private static IResourceBuilder<T> AddOutside<T>(IResourceBuilder<T> resource, int port, IResourceBuilder<ParameterResource>? networks)
+        where T : IResource => resource.WithAnnotation(new EksOutside(port, networks?.Resource));
 }

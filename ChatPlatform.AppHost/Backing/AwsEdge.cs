@@ -1,6 +1,8 @@
 using Amazon;
 using Amazon.Runtime;
 using Aspire.Hosting.AWS;
+using ChatPlatform.AppHost.Eks;
+using ChatPlatform.AppHost.Stack;
 
 namespace ChatPlatform.AppHost.Backing;
 
@@ -45,10 +47,12 @@ internal sealed record AwsEdge(IResourceBuilder<IResource>? Resource, ReferenceE
 
 internal static class AwsEdgeExtensions
 {
-    /// <summary>Gives a service AWS and, where a local edge serves it, waits for that edge.</summary>
-    public static IResourceBuilder<T> WithAws<T>(this IResourceBuilder<T> resource, AwsEdge aws)
+    /// <summary>Gives a service AWS and, where a local edge serves it, waits for that edge. On AWS the service may do what <paramref name="grants"/> say.</summary>
+    public static IResourceBuilder<T> WithAws<T>(this IResourceBuilder<T> resource, AwsEdge aws, params IEnumerable<AwsGrant> grants)
         where T : IResourceWithEnvironment, IResourceWithWaitSupport
     {
+        foreach (var grant in grants)
+            resource.WithAnnotation(new EksAwsAccess(grant));
         aws.Apply(resource);
         return aws.Resource is null ? resource : resource.WaitFor(aws.Resource);
     }

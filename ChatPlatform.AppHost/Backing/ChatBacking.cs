@@ -1,3 +1,4 @@
+using ChatPlatform.AppHost.Eks;
 using ChatPlatform.Contracts.Tables;
 
 namespace ChatPlatform.AppHost.Backing;
@@ -22,11 +23,11 @@ internal abstract class ChatBacking
 
     protected IDistributedApplicationBuilder Builder { get; }
 
-    /// <summary>Gives the backing that <c>Backing</c> names; without the setting, <c>embedded</c>.</summary>
+    /// <summary>Gives the backing that <c>Backing</c> names; without the setting, <c>embedded</c>. What is published stands on AWS, whatever the profile of the desk.</summary>
     /// <exception cref="StartProblem">The name is unknown, a port is taken, or a program is missing.</exception>
     public static ChatBacking Of(IDistributedApplicationBuilder builder)
     {
-        ChatBacking backing = builder.Configuration["Backing"] switch
+        ChatBacking backing = (builder.ExecutionContext.IsPublishMode ? AwsBacking.Name : builder.Configuration["Backing"]) switch
         {
             null or "" or EmbeddedBacking.Name => new EmbeddedBacking(builder),
             ContainerBacking.Name => new ContainerBacking(builder),
@@ -114,7 +115,11 @@ internal sealed record Upstream(ReferenceExpression Address);
 /// <param name="ProjectId">The Firebase project.</param>
 /// <param name="KeyFile">The path of the service account's key file, as the service sees it.</param>
 /// <param name="Emulator">Writes the key file when it starts; null for FCM itself.</param>
-internal sealed record FcmUpstream(ReferenceExpression Address, ReferenceExpression ProjectId, ReferenceExpression KeyFile, IResourceBuilder<ProjectResource>? Emulator);
+internal sealed record FcmUpstream(ReferenceExpression Address, ReferenceExpression ProjectId, ReferenceExpression KeyFile, IResourceBuilder<ProjectResource>? Emulator)
+{
+    /// <summary>The key file's content where a cluster puts it into its place; else null.</summary>
+    public EksSecretFile? Key { get; init; }
+}
 
 internal static class FcmUpstreamExtensions
 {
@@ -122,6 +127,8 @@ internal static class FcmUpstreamExtensions
     public static IResourceBuilder<ProjectResource> WithFcm(this IResourceBuilder<ProjectResource> resource, FcmUpstream fcm)
     {
         resource.WithEnvironment("Fcm__Endpoint", fcm.Address).WithEnvironment("Fcm__ProjectId", fcm.ProjectId).WithEnvironment("Fcm__CredentialsFile", fcm.KeyFile);
+        if (fcm.Key is not null)
+            resource.WithAnnotation(fcm.Key);
         return fcm.Emulator is null ? resource : resource.WaitFor(fcm.Emulator);
     }
 }

@@ -26,7 +26,8 @@ internal static class ChatApi
         services.AddOptions<SequencerOptions>().BindConfiguration(SequencerOptions.Section).ValidateOnStart();
         services.AddSingleton<RoomOutbox>().AddSingleton<RoomStore>().AddSingleton<RoomLogStore>().AddSingleton<RoomActivity>().AddSingleton<ChatRooms>().AddSingleton<ChatMessages>();
         services.AddSingleton<BlockList>().AddSingleton<Devices>().AddSingleton<Presence>().AddSingleton<SessionDirectory>().AddSingleton<RoomPositions>();
-        services.AddSingleton<MemberLists>().AddSingleton<FrameDelivery>().AddSingleton<RoomFeeds>().AddSingleton<ChatEvents>();
+        services.AddSingleton<MemberLists>().AddSingleton<FrameDelivery>().AddSingleton<ChatEvents>();
+        services.AddSingleton<RoomFeeds>().AddHostedService(provider => provider.GetRequiredService<RoomFeeds>());
         services.AddSingleton<IEntryEvents>(provider => provider.GetRequiredService<ChatEvents>());
         services.AddSingleton<IRoomLogStore>(provider => provider.GetRequiredService<RoomLogStore>());
 

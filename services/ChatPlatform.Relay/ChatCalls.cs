@@ -43,7 +43,7 @@ internal sealed class ChatCalls : IDisposable
     }
 
     /// <summary>Sends a message; tried twice when a server goes away, which <c>clientMessageId</c> makes safe.</summary>
-    public async Task<Message> SendAsync(string token, ClientFrame frame)
+    public async Task<Message> SendAsync(ChatSocket socket, ClientFrame frame)
     {
         var request = new SendMessageRequest
         {
@@ -55,11 +55,11 @@ internal sealed class ChatCalls : IDisposable
         };
         try
         {
-            return (await _client.SendMessageAsync(request, Call(token))).Message;
+            return (await _client.SendMessageAsync(request, Call(socket))).Message;
         }
         catch (RpcException error) when (error.StatusCode is StatusCode.Unavailable && CodeOf(error) is null)
         {
-            return (await _client.SendMessageAsync(request, Call(token))).Message;
+            return (await _client.SendMessageAsync(request, Call(socket))).Message;
         }
     }
 
@@ -74,16 +74,26 @@ internal sealed class ChatCalls : IDisposable
         return answer.LastSeqs;
     }
 
-    public async Task ReadAsync(string token, string roomId, long seq) =>
-        await _client.SetReadPositionAsync(new SetReadPositionRequest { RoomId = roomId, Seq = seq }, Call(token));
+    public async Task ReadAsync(ChatSocket socket, string roomId, long seq) =>
+        await _client.SetReadPositionAsync(new SetReadPositionRequest { RoomId = roomId, Seq = seq }, Call(socket));
 
-    public async Task NotifyTypingAsync(string token, string roomId) =>
-        await _client.NotifyTypingAsync(new NotifyTypingRequest { RoomId = roomId }, Call(token));
+    public async Task NotifyTypingAsync(ChatSocket socket, string roomId) =>
+        await _client.NotifyTypingAsync(new NotifyTypingRequest { RoomId = roomId }, Call(socket));
 
     /// <summary>The API's own code of a refusal, e.g. <c>room_not_found</c>; null when the call did not reach it.</summary>
     public static string? CodeOf(RpcException error) => error.Trailers.GetValue("chat-error-code");
 
     public void Dispose() => _channel.Dispose();
+
+    /// <summary>For what a client asked for with a frame: it counts against the client's address as well, as its REST calls do.</summary>
+    private CallOptions Call(ChatSocket socket)
+    {
+        var call = Call(socket.Token);
+        // Of IPv6 a network's address, which counts like any other of that network.
+        if (socket.Address is { } address)
+            call.Headers!.Add("x-forwarded-for", address.Split('/')[0]);
+        return call;
+    }
 
     private CallOptions Call(string token) =>
         new(new Metadata { { "authorization", "Bearer " + token } }, (_time.GetUtcNow() + Deadline).UtcDateTime);

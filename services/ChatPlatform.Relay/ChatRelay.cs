@@ -20,21 +20,27 @@ internal static class ChatRelay
         {
             if (options.NodeId.Length == 0)
                 options.NodeId = instanceId ?? "relay-" + Guid.CreateVersion7().ToString("N");
+            options.TrustedProxies = builder.Configuration[CallerAddress.TrustedProxiesKey] ?? options.TrustedProxies;
             if (options.AdvertisedGrpcAddress.Length == 0 && !string.IsNullOrEmpty(grpcPort))
                 options.AdvertisedGrpcAddress = $"http://127.0.0.1:{grpcPort}";
         }).ValidateOnStart();
         services.AddSingleton<IValidateOptions<ApiOptions>, ApiOptionsValidator>();
         services.AddOptions<ApiOptions>().BindConfiguration(ApiOptions.Section).ValidateOnStart();
 
+        services.AddSingleton(provider => new CallerAddress(provider.GetRequiredService<IOptions<RelayOptions>>().Value.TrustedProxies)).AddSingleton<AddressLimit>();
         services.AddSingleton<SessionRegistry>().AddSingleton<SessionDirectory>();
-        services.AddSingleton<ChatCalls>().AddSingleton<RoomReplay>().AddSingleton<FramePush>().AddSingleton<SocketEndpoint>();
+        services.AddSingleton<ChatCalls>().AddSingleton<RoomReplay>().AddSingleton<FramePush>().AddSingleton<SocketEndpoint>().AddSingleton<SocketUpgrade>();
         services.AddSingleton(provider => new RoomTails(
             async (token, roomId, after, limit) => (await provider.GetRequiredService<ChatCalls>().GetSharedLogAsync(token, roomId, after, limit)).Items,
             provider.GetRequiredService<TimeProvider>()));
         services.AddHostedService<NodeLease>().AddHostedService<SocketWatch>().AddHostedService<WaveCollection>();
         services.AddSingleton<Drain>().AddHostedService(provider => provider.GetRequiredService<Drain>());
 
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.ConfigureEndpointDefaults(listen => listen.Use(http => listen.ApplicationServices.GetRequiredService<SocketUpgrade>().Before(http)));
+        });
         services.AddGrpc();
         services.AddGrpcHealthChecks();
     }

@@ -1,3 +1,4 @@
+using ChatPlatform.ServiceDefaults;
 using Microsoft.Extensions.Options;
 
 namespace ChatPlatform.Relay;
@@ -28,6 +29,14 @@ internal sealed class RelayOptions
     /// <summary>Connections of one user on all relays together.</summary>
     public int ConnectionsPerUser { get; set; } = 10;
 
+    /// <summary>
+    /// Connections from one address on this relay; of IPv6 the first 64 bits count. Those of the platform's own networks (<see cref="TrustedProxies"/>) have no such limit.
+    /// </summary>
+    public int ConnectionsPerAddress { get; set; } = 1_000;
+
+    /// <summary>Networks whose <c>X-Forwarded-For</c> is believed, in CIDR notation, separated by commas. Read from <c>RateLimits:TrustedProxies</c>, the API servers' setting.</summary>
+    public string TrustedProxies { get; set; } = CallerAddress.Loopback;
+
     /// <summary>Frames a second that a client may send for long; five times as many at once. More closes it with 4429.</summary>
     public int FramesPerSecond { get; set; } = 50;
 
@@ -54,6 +63,10 @@ internal sealed class RelayOptionsValidator : IValidateOptions<RelayOptions>
             failures.Add($"Relay:SocketQueueLength is {options.SocketQueueLength}; it must be from 8 to 65536.");
         if (options.ConnectionsPerUser is < 1 or > 1_000)
             failures.Add($"Relay:ConnectionsPerUser is {options.ConnectionsPerUser}; it must be from 1 to 1000.");
+        if (options.ConnectionsPerAddress is < 1 or > 1_000_000)
+            failures.Add($"Relay:ConnectionsPerAddress is {options.ConnectionsPerAddress}; it must be from 1 to 1000000.");
+        if (CallerAddress.Problem(options.TrustedProxies) is { } problem)
+            failures.Add(problem);
         if (options.FramesPerSecond is < 1 or > 10_000)
             failures.Add($"Relay:FramesPerSecond is {options.FramesPerSecond}; it must be from 1 to 10000.");
         if (options.DrainSpreadSeconds is not (>= 0 and <= 60))

@@ -7,8 +7,8 @@ using ChatPlatform.ServiceTests.Processes;
 // ./dev bench NAME: one benchmark and its peer in the same run, a table with the ratio, and one machine-readable line.
 switch (args)
 {
-    case ["chat"]:
-        await ChatBenchmark.RunAsync(Console.Out);
+    case ["chat", .. var options] when options.All(option => option is "--quick"):
+        await ChatBenchmark.RunAsync(Console.Out, quick: options.Length > 0);
         return 0;
     case ["events"]:
         await EventsBenchmark.RunAsync(Console.Out);
@@ -30,6 +30,6 @@ switch (args)
         await CdcBenchmark.RunAsync(Console.Out, ServiceProcess.RepositoryRoot, quick: options.Contains("--quick"));
         return 0;
     default:
-        Console.Error.WriteLine("bench: name a benchmark: cdc [--quick], chat, events, or localaws [--quick] [--memory]");
+        Console.Error.WriteLine("bench: name a benchmark: cdc [--quick], chat [--quick], events, or localaws [--quick] [--memory]");
         return 2;
 }

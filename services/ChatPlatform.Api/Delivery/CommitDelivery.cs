@@ -22,15 +22,19 @@ internal sealed partial class CommitDelivery(
     private const int Workers = 8;
     private const int QueueLength = 1_024;
 
-    private readonly Channel<RoomCommit>[] _queues = Enumerable.Range(0, Workers)
-        .Select(_ => Channel.CreateBounded<RoomCommit>(new BoundedChannelOptions(QueueLength) { SingleReader = true })).ToArray();
+    private readonly Channel<(RoomCommit Commit, TaskCompletionSource Done)>[] _queues = Enumerable.Range(0, Workers)
+        .Select(_ => Channel.CreateBounded<(RoomCommit, TaskCompletionSource)>(new BoundedChannelOptions(QueueLength) { SingleReader = true })).ToArray();
 
     // Per room the last of its outcomes that are still open. A frame that a relay owes an answer for holds up the outcomes of its room only; their number is bounded by what the
     // links take, and each ends within seconds.
     private readonly ConcurrentDictionary<string, Task> _outcomes = new(StringComparer.Ordinal);
 
-    public ValueTask CommittedAsync(RoomCommit commit, CancellationToken cancellationToken) =>
-        _queues[(uint)string.GetHashCode(commit.Room.RoomId, StringComparison.Ordinal) % Workers].Writer.WriteAsync(commit, cancellationToken);
+    public async ValueTask<Task> CommittedAsync(RoomCommit commit, CancellationToken cancellationToken)
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await _queues[(uint)string.GetHashCode(commit.Room.RoomId, StringComparison.Ordinal) % Workers].Writer.WriteAsync((commit, done), cancellationToken);
+        return done.Task;
+    }
 
     /// <summary>Finishes what was committed before the stop, as far as the time given allows.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
@@ -51,25 +55,27 @@ internal sealed partial class CommitDelivery(
     {
         await Task.WhenAll(_queues.Select(queue => WorkAsync(queue.Reader, stoppingToken)));
         await Task.WhenAll(_outcomes.Values);
+        await activity.DrainAsync();
     }
 
-    private async Task WorkAsync(ChannelReader<RoomCommit> queue, CancellationToken stop)
+    private async Task WorkAsync(ChannelReader<(RoomCommit Commit, TaskCompletionSource Done)> queue, CancellationToken stop)
     {
-        await foreach (var commit in queue.ReadAllAsync(stop))
+        await foreach (var (commit, done) in queue.ReadAllAsync(stop))
         {
             try
             {
-                await DeliverAsync(commit, stop);
+                await DeliverAsync(commit, done, stop);
             }
             catch (Exception error) when (!stop.IsCancellationRequested)
             {
-                // The entries are in the log; clients find them there. The worker goes on with the next room.
+                // The entries are in the log; clients find them there. The worker goes on with the next room, and the sequencer gives the commit again.
                 Log.DeliveryFailed(logger, commit.Room.RoomId, commit.Room.LastSeq, error);
+                done.TrySetCanceled(CancellationToken.None);
             }
         }
     }
 
-    private async Task DeliverAsync(RoomCommit commit, CancellationToken stop)
+    private async Task DeliverAsync(RoomCommit commit, TaskCompletionSource done, CancellationToken stop)
     {
         feeds.Offer(commit);
         var rows = await members.GetAsync(commit.Room, stop);
@@ -78,6 +84,7 @@ internal sealed partial class CommitDelivery(
         recipients.UnionWith(commit.Entries.Where(entry => entry.Type == EntryTypes.MemberLeft).SelectMany(entry => entry.UserIds ?? []));
         var routes = await frames.RouteAsync(recipients);
         var silent = rows.Where(row => row.Muted).Select(row => row.UserId).ToHashSet(StringComparer.Ordinal);
+        List<(Entry Message, Task<IReadOnlyList<string>> Missed)> sent = [];
         for (var i = 0; i < commit.Entries.Count; i++)
         {
             var entry = commit.Entries[i];
@@ -86,43 +93,50 @@ internal sealed partial class CommitDelivery(
             var payload = UnsafeByteOperations.UnsafeWrap(ServerFrames.Entry(await attachments.WithLinksAsync(entry)));
             var missed = frames.Send(routes, entry.RoomId, entry.Seq, payload, span?.Context ?? commit.Traces[i]);
             if (entry.Type == EntryTypes.MessageCreated)
-                Follow(entry, missed, silent, stop);
+                sent.Add((entry, missed));
         }
 
+        Follow(commit.Room.RoomId, sent, silent, done, stop);
         await activity.TouchAsync(commit, rows, stop);
     }
 
     // One worker serves a room, so that no two calls for it are made at once.
-    private void Follow(Entry entry, Task<IReadOnlyList<string>> missed, IReadOnlySet<string> silent, CancellationToken stop)
+    private void Follow(string roomId, List<(Entry Message, Task<IReadOnlyList<string>> Missed)> sent, IReadOnlySet<string> silent, TaskCompletionSource done, CancellationToken stop)
     {
-        var before = _outcomes.GetValueOrDefault(entry.RoomId, Task.CompletedTask);
-        var outcome = PublishMissedAsync(before, entry, missed, silent, stop);
+        var before = _outcomes.GetValueOrDefault(roomId, Task.CompletedTask);
+        var outcome = PublishMissedAsync(before, sent, silent, done, stop);
         if (outcome.IsCompleted)
             return;
-        _outcomes[entry.RoomId] = outcome;
+        _outcomes[roomId] = outcome;
         outcome.ContinueWith(
-            _ => _outcomes.TryRemove(KeyValuePair.Create(entry.RoomId, outcome)), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            _ => _outcomes.TryRemove(KeyValuePair.Create(roomId, outcome)), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 
-    private async Task PublishMissedAsync(Task before, Entry entry, Task<IReadOnlyList<string>> missed, IReadOnlySet<string> silent, CancellationToken stop)
+    private async Task PublishMissedAsync(
+        Task before, List<(Entry Message, Task<IReadOnlyList<string>> Missed)> sent, IReadOnlySet<string> silent, TaskCompletionSource done, CancellationToken stop)
     {
-        try
+        await before;
+        foreach (var (message, missed) in sent)
         {
-            await before;
-            var users = (await missed.WaitAsync(stop)).Where(user => user != entry.ActorId && !silent.Contains(user)).Order(StringComparer.Ordinal).ToList();
-            if (users.Count == 0)
-                return;
-            ApiTelemetry.Missed.Add(users.Count);
-            await events.DeliveryMissedAsync(entry, users, stop);
+            try
+            {
+                var users = (await missed.WaitAsync(stop)).Where(user => user != message.ActorId && !silent.Contains(user)).Order(StringComparer.Ordinal).ToList();
+                if (users.Count == 0)
+                    continue;
+                ApiTelemetry.Missed.Add(users.Count);
+                await events.DeliveryMissedAsync(message, users, stop);
+            }
+            catch (Exception error)
+            {
+                if (stop.IsCancellationRequested)
+                    Log.OutcomeUnknown(logger, message.RoomId, message.Seq);
+                else
+                    Log.DeliveryFailed(logger, message.RoomId, message.Seq, error);
+                done.TrySetCanceled(CancellationToken.None);
+            }
         }
-        catch (Exception error) when (!stop.IsCancellationRequested)
-        {
-            Log.DeliveryFailed(logger, entry.RoomId, entry.Seq, error);
-        }
-        catch (OperationCanceledException)
-        {
-            Log.OutcomeUnknown(logger, entry.RoomId, entry.Seq);
-        }
+
+        done.TrySetResult();
     }
 
     private static partial class Log

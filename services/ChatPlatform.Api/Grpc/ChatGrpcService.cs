@@ -146,7 +146,7 @@ internal sealed class ChatGrpcService(
         if ((await positions.FindAsync(caller, request.After.Keys.ToList(), context.CancellationToken)).Count < request.After.Count)
             throw Refusals.RoomNotFound();
         // Before the logs are read, so that nothing falls between them and the feed.
-        using var feed = feeds.Subscribe(request.After.Keys.ToList());
+        using var feed = await feeds.SubscribeAsync(request.After.Keys.ToList(), context.CancellationToken);
         foreach (var room in request.After.Keys)
             await ReadLogAsync(room);
 

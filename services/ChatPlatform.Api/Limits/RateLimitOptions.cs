@@ -1,4 +1,4 @@
-using System.Net;
+using ChatPlatform.ServiceDefaults;
 using Microsoft.Extensions.Options;
 
 namespace ChatPlatform.Api.Limits;
@@ -32,11 +32,7 @@ internal sealed class RateLimitOptions
     /// Networks in CIDR notation, separated by commas, whose <c>X-Forwarded-For</c> is believed: the gateway's, and those of relays and other API servers. Calls that come from there
     /// without one are the platform's own and have no limit by address.
     /// </summary>
-    public string TrustedProxies { get; set; } = "127.0.0.0/8,::1/128";
-
-    /// <summary><see cref="TrustedProxies"/>, read.</summary>
-    public IReadOnlyList<IPNetwork> TrustedNetworks() =>
-        [.. TrustedProxies.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(IPNetwork.Parse)];
+    public string TrustedProxies { get; set; } = CallerAddress.Loopback;
 }
 
 internal sealed class RateLimitOptionsValidator : IValidateOptions<RateLimitOptions>
@@ -49,12 +45,8 @@ internal sealed class RateLimitOptionsValidator : IValidateOptions<RateLimitOpti
         Check(nameof(options.User), options.User);
         Check(nameof(options.Send), options.Send);
         Check(nameof(options.Address), options.Address);
-        foreach (var network in options.TrustedProxies.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
-        {
-            if (!IPNetwork.TryParse(network, out _))
-                failures.Add($"RateLimits:TrustedProxies holds '{network}'; each part must be a network such as 10.0.0.0/8 or fd00::/8.");
-        }
-
+        if (CallerAddress.Problem(options.TrustedProxies) is { } problem)
+            failures.Add(problem);
         return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
 
         void Check(string key, RateLimit limit)

@@ -2,6 +2,7 @@ using System.Globalization;
 using ChatPlatform.Api.Access;
 using ChatPlatform.Api.Rooms.Owners;
 using ChatPlatform.Contracts.Protos.Chat.V1;
+using ChatPlatform.ServiceDefaults;
 using ChatPlatform.ServiceDefaults.Authentication;
 using Grpc.AspNetCore.Server;
 using Microsoft.AspNetCore.Authorization;
@@ -73,6 +74,7 @@ internal static class RateLimitingSetup
         var services = builder.Services;
         services.AddSingleton<IValidateOptions<RateLimitOptions>, RateLimitOptionsValidator>();
         services.AddOptions<RateLimitOptions>().BindConfiguration(RateLimitOptions.Section).ValidateOnStart();
-        services.AddSingleton<RateLimiter>().AddSingleton<CallerAddress>().AddSingleton<RateLimiting>();
+        services.AddSingleton(provider => new CallerAddress(provider.GetRequiredService<IOptions<RateLimitOptions>>().Value.TrustedProxies));
+        services.AddSingleton<RateLimiter>().AddSingleton<RateLimiting>();
     }
 }

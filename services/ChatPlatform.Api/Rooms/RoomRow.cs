@@ -26,8 +26,8 @@ internal sealed record RoomRow(string RoomId, RoomKind Kind, string CreatedBy, D
     public DateTimeOffset ActiveAt { get; init; }
 
     /// <summary>
-    /// The outbox mark: the events of entries up to this seq are surely on disk. It travels in each commit's own write and so lags behind by one commit while the room is busy; -1 while even the
-    /// event of the room's creation may be owed.
+    /// The outbox mark: the events of entries up to this seq are surely on disk, those of who missed them included. It travels in each commit's own write and so lags behind while the room is
+    /// busy; -1 while even the event of the room's creation may be owed.
     /// </summary>
     public long SpooledSeq { get; init; }
 

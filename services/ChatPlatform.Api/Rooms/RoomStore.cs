@@ -196,6 +196,16 @@ internal sealed class RoomStore(IAmazonDynamoDB dynamo, RoomOutbox outbox)
         UpdateMemberAsync(
             roomId, userId, "SET activeAt = :at", "attribute_exists(userId) AND activeAt < :at", new() { [":at"] = Attributes.Time(at) }, cancellationToken);
 
+    /// <summary><see cref="TouchAsync"/> and <see cref="MoveReadPositionAsync"/> in one write; false when one of the two was further on already, and then neither is done.</summary>
+    public Task<bool> TouchSenderAsync(string roomId, string userId, DateTimeOffset at, long seq, long ordinal, CancellationToken cancellationToken) =>
+        UpdateMemberAsync(
+            roomId,
+            userId,
+            "SET activeAt = :at, lastReadSeq = :seq, lastReadOrdinal = :ordinal",
+            "attribute_exists(userId) AND activeAt < :at AND lastReadSeq < :seq",
+            new() { [":at"] = Attributes.Time(at), [":seq"] = Attributes.N(seq), [":ordinal"] = Attributes.N(ordinal) },
+            cancellationToken);
+
     /// <summary>Puts the member's row among those of large rooms; no more is written to it when the room is active.</summary>
     public Task<bool> MarkLargeAsync(string roomId, string userId, CancellationToken cancellationToken) =>
         UpdateMemberAsync(

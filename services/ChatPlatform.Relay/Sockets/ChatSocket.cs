@@ -44,7 +44,7 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
     private long _helloFrom;
     private FrameBudget _budget;
 
-    public ChatSocket(WebSocket socket, string userId, string token, DateTimeOffset tokenRefusedFrom, int queueLength, int framesPerSecond, TimeProvider time)
+    public ChatSocket(WebSocket socket, string userId, string token, DateTimeOffset tokenRefusedFrom, string? address, int queueLength, int framesPerSecond, TimeProvider time)
     {
         _socket = socket;
         _time = time;
@@ -52,6 +52,7 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
         // A token is ASCII (RFC 6750 §2.1): half the size of the string.
         _token = Encoding.Latin1.GetBytes(token);
         UserId = userId;
+        Address = address;
         TokenRefusedFrom = tokenRefusedFrom;
         _lastFrameAt = time.GetTimestamp();
         _budget = new FrameBudget(framesPerSecond, time);
@@ -65,6 +66,9 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
     public string Token => Encoding.Latin1.GetString(_token);
 
     public DateTimeOffset TokenRefusedFrom { get; }
+
+    /// <summary>What the client's connections and calls are counted by besides the user; null for the platform's own.</summary>
+    public string? Address { get; }
 
     /// <summary>How long the client's hello has been waited for; nothing before the relay itself is ready for it.</summary>
     public TimeSpan HelloAwaited => Volatile.Read(ref _helloFrom) is > 0 and var from ? _time.GetElapsedTime(from) : TimeSpan.Zero;
@@ -83,6 +87,9 @@ internal sealed class ChatSocket : IThreadPoolWorkItem, IDisposable
 
     /// <summary>For how long the client has not come back to the server's close.</summary>
     public TimeSpan CloseAwaited => CloseCode != 0 ? _time.GetElapsedTime(Volatile.Read(ref _closedAt)) : TimeSpan.Zero;
+
+    /// <summary>True when both sides have closed.</summary>
+    public bool IsClosed => _socket.State == WebSocketState.Closed;
 
     /// <summary>From now on the client's hello is waited for.</summary>
     public void AwaitHello() => Volatile.Write(ref _helloFrom, _time.GetTimestamp());

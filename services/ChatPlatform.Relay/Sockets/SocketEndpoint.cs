@@ -3,6 +3,7 @@ using System.Net.WebSockets;
 using ChatPlatform.Contracts.Frames;
 using ChatPlatform.Relay.Resume;
 using ChatPlatform.Relay.Sessions;
+using ChatPlatform.ServiceDefaults;
 using ChatPlatform.ServiceDefaults.Authentication;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http.Features;
@@ -10,13 +11,18 @@ using Microsoft.Extensions.Options;
 
 namespace ChatPlatform.Relay.Sockets;
 
-/// <summary><c>GET /v1/ws</c> (contracts §4): lets a client in, reads its frames one after the other, and cleans up after it.</summary>
+/// <summary>
+/// <c>GET /v1/ws</c> (contracts §4): lets a client in, reads its frames one after the other, and cleans up after it. Plain handshakes come by way of <see cref="SocketUpgrade"/>, all
+/// others as requests.
+/// </summary>
 internal sealed partial class SocketEndpoint(
     SessionRegistry registry,
     SessionDirectory directory,
     RoomReplay replay,
     ChatCalls calls,
     AccessTokens tokens,
+    CallerAddress addresses,
+    AddressLimit limit,
     Drain drain,
     IOptions<RelayOptions> options,
     TimeProvider time,
@@ -54,27 +60,39 @@ internal sealed partial class SocketEndpoint(
     /// <summary>Opens the socket, also to say no: a browser sees no HTTP status of a failed handshake, but it does see a close code.</summary>
     private async Task<ChatSocket?> AcceptAsync(HttpContext http)
     {
-        var caller = http.CallerToken() is { } text && await tokens.ValidateAsync(text) is { } token && !token.Identity.HasClaim(AccessTokens.ScopeClaim, AccessTokens.ServiceScope)
-            ? (UserId: token.Identity.Name!, Text: text, token.RefusedFrom)
-            : default;
+        var (token, address) = (http.CallerToken(), addresses.Find(http));
         var webSocket = await http.WebSockets.AcceptWebSocketAsync(new WebSocketAcceptContext
         {
             SubProtocol = http.WebSockets.WebSocketRequestedProtocols.Contains(Subprotocol) ? Subprotocol : null,
             // Clients ping by themselves.
             KeepAliveInterval = TimeSpan.Zero,
         });
-        if (caller.Text is null)
+        Forget(http);
+        return await AdmitAsync(webSocket, token, address);
+    }
+
+    /// <summary>Lets a client in whose handshake is done; one with a bad token, or too many connections, is closed with the code that says so, and null is given.</summary>
+    /// <param name="webSocket">The client's; its handshake is done.</param>
+    /// <param name="token">The client's access token, if it gave one.</param>
+    /// <param name="address">See <see cref="CallerAddress.Find(HttpContext)"/>.</param>
+    public async Task<ChatSocket?> AdmitAsync(WebSocket webSocket, string? token, string? address)
+    {
+        if (token is null || await tokens.ValidateAsync(token) is not { } valid || valid.Identity.HasClaim(AccessTokens.ScopeClaim, AccessTokens.ServiceScope))
         {
             await CloseAsync(webSocket, CloseCodes.Unauthenticated);
             return null;
         }
 
-        // The request's span would be as long as the connection; each frame begins a trace of its own.
-        Activity.Current = null;
-        Forget(http);
-        var socket = new ChatSocket(webSocket, caller.UserId, caller.Text, caller.RefusedFrom, _options.SocketQueueLength, _options.FramesPerSecond, time);
+        if (!limit.TryEnter(address))
+        {
+            await CloseAsync(webSocket, CloseCodes.TooMany);
+            return null;
+        }
+
+        var socket = new ChatSocket(webSocket, valid.Identity.Name!, token, valid.RefusedFrom, address, _options.SocketQueueLength, _options.FramesPerSecond, time);
         if (registry.TryAdd(socket, _options.ConnectionsPerUser))
             return socket;
+        limit.Leave(address);
         await CloseAsync(webSocket, CloseCodes.TooMany);
         return null;
     }
@@ -90,10 +108,13 @@ internal sealed partial class SocketEndpoint(
         http.SetEndpoint(null);
     }
 
-    private async Task ServeAsync(ChatSocket socket)
+    /// <summary>Serves a client until its connection has ended: true when both sides have closed it, false when it broke.</summary>
+    public async Task<bool> ServeAsync(ChatSocket socket)
     {
+        // The handshake's span would be as long as the connection; each frame begins a trace of its own.
+        Activity.Current = null;
         RelayTelemetry.Sockets.Add(1);
-        var replaying = Replaying.None;
+        var (replaying, isWhole) = (Replaying.None, false);
         try
         {
             if (!await directory.TryJoinAsync(socket))
@@ -106,12 +127,16 @@ internal sealed partial class SocketEndpoint(
         {
             socket.Close(CloseCodes.Normal);
             registry.Remove(socket);
+            limit.Leave(socket.Address);
             await directory.LeaveAsync(socket);
             await socket.EndAsync();
             await EndAsync(replaying);
+            isWhole = socket.IsClosed;
             socket.Dispose();
             RelayTelemetry.Sockets.Add(-1);
         }
+
+        return isWhole;
     }
 
     /// <summary>The first frame: what to resume, or null when it is no hello (and the socket closed).</summary>
@@ -181,13 +206,13 @@ internal sealed partial class SocketEndpoint(
                 socket.Enqueue(ServerFrames.Pong);
                 break;
             case "send":
-                await CallAsync(socket, reference, "send", frame, async () => socket.Enqueue(ServerFrames.Ack(reference, (await calls.SendAsync(socket.Token, frame)).Json.Memory)));
+                await CallAsync(socket, reference, "send", frame, async () => socket.Enqueue(ServerFrames.Ack(reference, (await calls.SendAsync(socket, frame)).Json.Memory)));
                 break;
             case "read" when frame.RoomId is not null && frame.Seq is not null:
-                await CallAsync(socket, reference, "read", frame, () => calls.ReadAsync(socket.Token, frame.RoomId, frame.Seq.Value));
+                await CallAsync(socket, reference, "read", frame, () => calls.ReadAsync(socket, frame.RoomId, frame.Seq.Value));
                 break;
             case "typing" when frame.RoomId is not null:
-                await CallAsync(socket, reference, "typing", frame, () => calls.NotifyTypingAsync(socket.Token, frame.RoomId));
+                await CallAsync(socket, reference, "typing", frame, () => calls.NotifyTypingAsync(socket, frame.RoomId));
                 break;
             default:
                 socket.Enqueue(ServerFrames.Error(reference, "invalid_frame", "The frame is no JSON object that the server knows."));

@@ -8,7 +8,7 @@ namespace ChatPlatform.Relay.Sockets;
 /// Closes sockets whose token has expired (4401), that said no hello in time or nothing for two heartbeats (4408), and drops those that do not come back to a close.
 /// One timer for all of them, and for what is forgotten after a while.
 /// </summary>
-internal sealed class SocketWatch(SessionRegistry registry, RoomTails tails, IOptions<RelayOptions> options, TimeProvider time) : BackgroundService
+internal sealed class SocketWatch(SessionRegistry registry, RoomTails tails, SocketUpgrade upgrades, IOptions<RelayOptions> options, TimeProvider time) : BackgroundService
 {
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(500);
 
@@ -31,6 +31,7 @@ internal sealed class SocketWatch(SessionRegistry registry, RoomTails tails, IOp
                 socket.Close(CloseCodes.Silent);
         }
 
+        upgrades.DropLeft();
         tails.Sweep();
     }
 

@@ -58,6 +58,42 @@ public sealed class RateLimitTests(ApiSystem system, LimitedServers limited) : I
     private static readonly HttpClient Http = new();
 
     [Fact]
+    public async Task Frames_of_a_WebSocket_count_against_the_address_of_its_client_as_calls_do()
+    {
+        var servers = await limited.OverAsync(system);
+        await using var relay = system.Chat.StartRelay(0, out var url, ("Api__GrpcAddress", servers.Grpc[0].ToString()), ("Relay__HelloSeconds", "30"));
+        await relay.WaitForHealthAsync(url + "health", TimeSpan.FromSeconds(90));
+        var (mina, joon) = (await system.NewUserAsync(), await system.NewUserAsync());
+        var room = await mina.NewDirectAsync(joon);
+        List<ChatConnection> sockets = [await mina.OpenAsync(url, "203.0.113.77"), await joon.OpenAsync(url, "203.0.113.77"), await joon.OpenAsync(url, "203.0.113.78")];
+        foreach (var socket in sockets)
+        {
+            await socket.SendAsync(new { type = "hello" });
+            await socket.NextAsync("welcome");
+        }
+
+        // Three messages each, of which either user has four: the sixth is one too many of the address.
+        for (var i = 0; i < 5; i++)
+            (await SendAsync(sockets[i % 2], $"m{i}")).ShouldBe("ack");
+        (await SendAsync(sockets[1], "m5")).ShouldBe("rate_limited");
+        (await SendAsync(sockets[2], "m5")).ShouldBe("ack");
+        foreach (var socket in sockets)
+            await socket.DisposeAsync();
+
+        async Task<string?> SendAsync(ChatConnection socket, string id)
+        {
+            await socket.SendAsync(new { type = "send", @ref = id, roomId = room, clientMessageId = id, kind = "text", text = "hi" });
+            while (await socket.NextAsync() is { } frame)
+            {
+                if (frame.GetProperty("type").GetString() is "ack" or "error")
+                    return frame.TryGetProperty("code", out var code) ? code.GetString() : "ack";
+            }
+
+            return "closed";
+        }
+    }
+
+    [Fact]
     public async Task Two_servers_share_a_users_limits_in_REST_and_gRPC_and_say_when_to_come_back()
     {
         var servers = await limited.OverAsync(system);

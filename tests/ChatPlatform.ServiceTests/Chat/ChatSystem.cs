@@ -19,6 +19,7 @@ public sealed class ChatSystem : IAsyncLifetime
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private readonly List<ServiceProcess> _processes = [];
     private readonly string _spool = Directory.CreateTempSubdirectory("chat-spool-").FullName;
+    private readonly string _data = Directory.CreateTempSubdirectory("chat-data-").FullName;
     private readonly HttpClient _http = new();
     private readonly string _signingKey = Convert.ToBase64String(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32));
     private Dictionary<string, string?> _shared = [];
@@ -50,6 +51,12 @@ public sealed class ChatSystem : IAsyncLifetime
     /// <summary>How long the relays wait for a hello.</summary>
     internal int HelloSeconds { get; init; } = 2;
 
+    /// <summary>True to keep tables and objects in files, as they are where they must outlive the process; else in memory.</summary>
+    internal bool KeepsData { get; init; }
+
+    /// <summary>Further settings of the API servers.</summary>
+    internal IReadOnlyDictionary<string, string?> ApiSettings { get; init; } = new Dictionary<string, string?>();
+
     /// <summary>True to count what the API servers ask the tables.</summary>
     internal bool CountsTableCalls { get; init; }
 
@@ -72,6 +79,8 @@ public sealed class ChatSystem : IAsyncLifetime
 
     public ServiceProcess[] ApiProcesses { get; } = new ServiceProcess[2];
 
+    internal ServiceProcess AwsProcess { get; private set; } = null!;
+
     public ServiceProcess[] RelayProcesses { get; } = new ServiceProcess[2];
 
     public AmazonDynamoDBClient Dynamo { get; private set; } = null!;
@@ -81,10 +90,10 @@ public sealed class ChatSystem : IAsyncLifetime
         Aws = Loopback();
         var aws = Aws.GetLeftPart(UriPartial.Authority);
         var redis = RedisCluster.StartAsync();
-        var local = Start("services/local/ChatPlatform.LocalAws", new(AwsAccount) { ["ASPNETCORE_URLS"] = aws });
-        _processes.Add(local);
+        AwsProcess = Start("services/local/ChatPlatform.LocalAws", new(AwsAccount) { ["ASPNETCORE_URLS"] = aws, ["DataPath"] = KeepsData ? _data : null });
+        _processes.Add(AwsProcess);
         Dynamo = new AmazonDynamoDBClient(new BasicAWSCredentials("local", "local"), new AmazonDynamoDBConfig { ServiceURL = aws, AuthenticationRegion = "ap-northeast-2" });
-        await local.WaitForHealthAsync(aws + "/health");
+        await AwsProcess.WaitForHealthAsync(aws + "/health");
         foreach (var table in ChatTables.All)
             await CreateAsync(table);
         using (var s3 = new AmazonS3Client(new BasicAWSCredentials("local", "local"), new AmazonS3Config { ServiceURL = aws, ForcePathStyle = true, AuthenticationRegion = "ap-northeast-2" }))
@@ -159,7 +168,7 @@ public sealed class ChatSystem : IAsyncLifetime
     private ServiceProcess StartApi(Uri url, Uri grpc, params (string Key, string? Value)[] settings)
     {
         var environment = new Dictionary<string, string?>(_shared) { ["ASPNETCORE_URLS"] = url.ToString(), ["GRPC_PORT"] = grpc.Port.ToString() };
-        foreach (var (key, value) in settings)
+        foreach (var (key, value) in ApiSettings.Select(setting => (setting.Key, setting.Value)).Concat(settings))
             environment[key] = value;
         return Start("services/ChatPlatform.Api", environment);
     }
@@ -213,6 +222,7 @@ public sealed class ChatSystem : IAsyncLifetime
         Dynamo?.Dispose();
         _http.Dispose();
         Directory.Delete(_spool, recursive: true);
+        Directory.Delete(_data, recursive: true);
     }
 
     private static ServiceProcess Start(string folder, Dictionary<string, string?> environment)

@@ -98,8 +98,8 @@ public sealed class ChatUser(ChatSystem system, string id, string token, Uri? se
         return connection;
     }
 
-    /// <summary>Connects without a hello.</summary>
-    public Task<ChatConnection> OpenAsync(Uri relay) => ChatConnection.OpenAsync(relay, token);
+    /// <summary>Connects without a hello; <paramref name="forwardedFor"/> is what a gateway would say of the client's address.</summary>
+    public Task<ChatConnection> OpenAsync(Uri relay, string? forwardedFor = null) => ChatConnection.OpenAsync(relay, token, forwardedFor: forwardedFor);
 }
 
 /// <summary>A client's WebSocket. One test uses it.</summary>
@@ -115,12 +115,14 @@ public sealed class ChatConnection : IAsyncDisposable
 
     public string? Subprotocol => _socket.SubProtocol;
 
-    public static async Task<ChatConnection> OpenAsync(Uri relay, string? token, bool inQuery = false)
+    public static async Task<ChatConnection> OpenAsync(Uri relay, string? token, bool inQuery = false, string? forwardedFor = null)
     {
         var connection = new ChatConnection();
         connection._socket.Options.AddSubProtocol("chat.v1.json");
         if (token is not null && !inQuery)
             connection._socket.Options.SetRequestHeader("Authorization", "Bearer " + token);
+        if (forwardedFor is not null)
+            connection._socket.Options.SetRequestHeader("X-Forwarded-For", forwardedFor);
         var address = new UriBuilder(relay) { Scheme = "ws", Path = "/v1/ws", Query = inQuery ? "access_token=" + token : "" };
         using var limit = new CancellationTokenSource(Patience);
         await connection._socket.ConnectAsync(address.Uri, limit.Token);

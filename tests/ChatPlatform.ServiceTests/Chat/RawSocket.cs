@@ -94,7 +94,8 @@ internal sealed class RawSocket : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    private async Task ReadAsync(byte[] buffer, Action<ReadOnlySpan<byte>> take, CancellationToken cancellationToken)
+    /// <summary>The same, and gives each payload to <paramref name="take"/>, which must not keep it.</summary>
+    public async Task ReadAsync(byte[] buffer, Action<ReadOnlySpan<byte>> take, CancellationToken cancellationToken)
     {
         var count = _left?.Length ?? 0;
         _left?.CopyTo(buffer, 0);

@@ -152,9 +152,56 @@ public sealed class SocketTests(ChatSystem system)
     }
 
     [Fact]
+    public async Task An_address_may_hold_so_many_connections_and_one_more_closes_with_4429_until_another_has_gone()
+    {
+        await using var relay = system.StartRelay(0, out var url, ("Relay__ConnectionsPerAddress", "2"), ("Relay__HelloSeconds", "30"));
+        await relay.WaitForHealthAsync(url + "health");
+        var (mina, joon) = (await system.NewUserAsync(), await system.NewUserAsync());
+        await using var one = await mina.OpenAsync(url, "203.0.113.9");
+        await using var two = await joon.OpenAsync(url, "198.51.100.1, 203.0.113.9");
+        await two.SendAsync(new { type = "hello" });
+        await two.NextAsync("welcome");
+
+        await using (var third = await joon.OpenAsync(url, "203.0.113.9"))
+            (await third.CloseCodeAsync()).ShouldBe(4429);
+        await using var elsewhere = await joon.OpenAsync(url, "203.0.113.10");
+        await elsewhere.SendAsync(new { type = "hello" });
+        await elsewhere.NextAsync("welcome");
+
+        await one.DisposeAsync();
+        await relay.WaitForAsync(
+            async () =>
+            {
+                await using var again = await joon.OpenAsync(url, "203.0.113.9");
+                await again.SendAsync(new { type = "hello" });
+                return await again.NextAsync() is { } frame && frame.GetProperty("type").GetString() == "welcome";
+            },
+            "the place to be free again");
+    }
+
+    [Theory]
+    [InlineData("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 12\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", 400)]
+    [InlineData("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n", 400)]
+    [InlineData("Connection: close\r\n", 400)]
+    [InlineData("Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nX-Tab: a\tb\r\n", 101)]
+    [InlineData("Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", 101)]
+    public async Task A_handshake_in_pieces_or_out_of_the_ordinary_is_answered_like_any_other(string headers, int status)
+    {
+        using var client = new System.Net.Sockets.TcpClient();
+        await client.ConnectAsync(system.Relays[0].Host, system.Relays[0].Port);
+        var stream = client.GetStream();
+        var head = System.Text.Encoding.ASCII.GetBytes($"GET /v1/ws HTTP/1.1\r\nHost: chat.test\r\n{headers}\r\n");
+        foreach (var piece in head.Chunk(40))
+            await stream.WriteAsync(piece);
+
+        using var reader = new StreamReader(stream);
+        (await reader.ReadLineAsync())!.ShouldStartWith($"HTTP/1.1 {status} ");
+    }
+
+    [Fact]
     public async Task A_stopping_relay_says_so_closes_with_1001_and_leaves_the_directory()
     {
-        await using var relay = system.StartRelay(0, out var url);
+        await using var relay = system.StartRelay(0, out var url, ("Relay__HelloSeconds", "30"));
         await relay.WaitForHealthAsync(url + "health");
         var (mina, joon) = (await system.NewUserAsync(), await system.NewUserAsync());
         await using var socket = await mina.OpenAsync(url);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Amazon.DynamoDBv2;
 using Amazon.DynamoDBv2.Model;
@@ -11,6 +12,7 @@ namespace ChatPlatform.ServiceTests.LocalAws;
 public sealed class FullDiskTests : IDisposable
 {
     private readonly HashSet<string> _acknowledged = [];
+    private readonly ConcurrentBag<string> _refused = [];
     private readonly string _folder = Directory.CreateTempSubdirectory("localaws-").FullName;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
@@ -38,6 +40,9 @@ public sealed class FullDiskTests : IDisposable
                 TransactItems = [new() { Put = new() { TableName = "full", Item = Item("t1") } }, new() { Put = new() { TableName = "full", Item = Item("t2") } }],
             }));
 
+            // What got an error is not there, or in doubt; never shown.
+            foreach (var key in _refused)
+                (await IsShownAsync(running.DynamoDb, key)).ShouldBeFalse(key);
             // Reads go on, and so do objects that fit.
             foreach (var key in _acknowledged)
                 (await running.DynamoDb.GetItemAsync("full", Key(key))).IsItemSet.ShouldBeTrue(key);
@@ -108,12 +113,14 @@ public sealed class FullDiskTests : IDisposable
         {
             for (var i = 0; i < 10_000; i++)
             {
+                var key = string.Create(CultureInfo.InvariantCulture, $"fill-{writer}-{i}");
                 try
                 {
-                    await PutAsync(client, string.Create(CultureInfo.InvariantCulture, $"fill-{writer}-{i}"));
+                    await PutAsync(client, key);
                 }
                 catch (AmazonDynamoDBException error)
                 {
+                    _refused.Add(key);
                     return error;
                 }
             }
@@ -121,6 +128,18 @@ public sealed class FullDiskTests : IDisposable
             throw new InvalidOperationException("10,000 writes of 1 kB fitted into 64 kB.");
         })));
         return refusals[0];
+    }
+
+    private static async Task<bool> IsShownAsync(IAmazonDynamoDB client, string key)
+    {
+        try
+        {
+            return (await client.GetItemAsync("full", Key(key))).IsItemSet;
+        }
+        catch (InternalServerErrorException)
+        {
+            return false;
+        }
     }
 
     private async Task ShouldHoldAsync()

@@ -21,7 +21,7 @@ public sealed class RandomisedCrashTests : IDisposable
     [Fact]
     public async Task However_often_it_is_killed_the_process_agrees_with_the_model_and_with_the_streams()
     {
-        var operations = Setting("LOCALAWS_CRASH_OPERATIONS", 100_000);
+        var operations = Setting("LOCALAWS_CRASH_OPERATIONS", 30_000);
         var kills = Setting("LOCALAWS_CRASH_KILLS", 8);
         var seed = Setting("LOCALAWS_CRASH_SEED", Random.Shared.Next());
         var random = new Random(seed);

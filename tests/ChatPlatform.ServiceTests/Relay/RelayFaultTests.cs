@@ -61,6 +61,39 @@ public sealed class RelayFaultTests(FaultySystem faulty) : IClassFixture<FaultyS
     }
 
     [Fact]
+    public async Task Who_missed_an_answered_message_is_told_though_the_server_dies_before_it_knows()
+    {
+        await _system.WaitForApiNodesAsync();
+        await using var hung = _system.StartRelay(0, out var url);
+        await hung.WaitForHealthAsync(url + "health");
+        var (mina, joon) = (_system.NewLocalUser(), _system.NewLocalUser());
+        var room = await mina.NewDirectAsync(joon);
+        await using var socket = await joon.OpenAsync(url);
+        await socket.SendAsync(new { type = "hello" });
+        await socket.NextAsync("welcome");
+        await mina.SendAsync(room, "before");
+        await socket.NextEntryAsync(room);
+
+        // It takes frames and acknowledges none; each is waited for, while further messages are stored and answered.
+        hung.Signal(19);
+        for (var i = 0; i < 3; i++)
+            await mina.SendAsync(room, $"meanwhile {i}");
+        await _system.ApiProcesses[0].KillAsync();
+        await hung.KillAsync();
+        try
+        {
+            await mina.SendAsync(room, "after", api: 1);
+
+            for (var seq = 2; seq <= 5; seq++)
+                await WaitForMissedAsync(room, seq, joon.Id);
+        }
+        finally
+        {
+            await _system.StartApiAsync(0);
+        }
+    }
+
+    [Fact]
     public async Task The_users_of_a_relay_that_is_killed_are_missed_at_once_and_resume_elsewhere()
     {
         await using var relay = _system.StartRelay(1, out var url);
@@ -254,7 +287,7 @@ public sealed class RelayFaultTests(FaultySystem faulty) : IClassFixture<FaultyS
         }));
     }
 
-    private Task WaitForMissedAsync(string room, long seq, string userId) => _system.ApiProcesses[0].WaitForAsync(
+    private Task WaitForMissedAsync(string room, long seq, string userId) => _system.ApiProcesses[1].WaitForAsync(
         () => Task.FromResult(_system.SpooledEvents.Contains($"\"data\":{{\"roomId\":\"{room}\",\"seq\":{seq},\"userIds\":[\"{userId}\"]", StringComparison.Ordinal)),
         $"the event that {userId} missed {seq}");
 

@@ -108,7 +108,7 @@ public sealed class PipelineTemplateTests : IDisposable
             .Single(s => s!["Action"]!.AsArray().Any(a => (string?)a == action))!;
 
     /// <summary>The logical ids that <c>Ref</c> and <c>Fn::GetAtt</c> name.</summary>
-    private static IEnumerable<string> References(JsonNode? node) => node switch
+    internal static IEnumerable<string> References(JsonNode? node) => node switch
     {
         JsonObject members => members.SelectMany(member => (member.Key, member.Value) switch
         {

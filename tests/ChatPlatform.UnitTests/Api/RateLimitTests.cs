@@ -1,5 +1,6 @@
 using System.Net;
 using ChatPlatform.Api.Limits;
+using ChatPlatform.ServiceDefaults;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
@@ -74,7 +75,7 @@ public sealed class RateLimitTests
     [InlineData("2001:db8::1", "198.51.100.1", "2001:db8::/64")]
     public void A_forwarded_address_is_believed_only_of_a_trusted_proxy(string remote, string? forwarded, string? expected)
     {
-        var addresses = new CallerAddress(Options.Create(new RateLimitOptions { TrustedProxies = "10.0.0.0/8" }));
+        var addresses = new CallerAddress("10.0.0.0/8");
         var context = new DefaultHttpContext();
         context.Connection.RemoteIpAddress = IPAddress.Parse(remote);
         if (forwarded is not null)

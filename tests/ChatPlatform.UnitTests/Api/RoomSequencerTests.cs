@@ -340,6 +340,35 @@ public sealed class RoomSequencerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task The_mark_passes_no_entry_of_which_it_is_not_known_who_missed_it_and_the_next_server_has_it_delivered_again()
+    {
+        var first = new TaskCompletionSource();
+        _observer.Outcomes.Enqueue(first.Task);
+        var dying = Server();
+        for (var i = 0; i < 3; i++)
+            await dying.CommitAsync(Send($"c{i}"));
+        _store.Row.SpooledSeq.ShouldBe(0);
+
+        await Server().CommitAsync(Send("later"));
+
+        _observer.Seqs.ShouldBe([1, 2, 3, 1, 2, 3, 4]);
+        first.SetResult();
+    }
+
+    [Fact]
+    public async Task A_delivery_that_failed_is_tried_again_when_the_room_is_put_down()
+    {
+        _observer.Outcomes.Enqueue(Task.FromCanceled(new CancellationToken(canceled: true)));
+        var server = Server(new SequencerOptions { IdleLimit = TimeSpan.FromMilliseconds(50) });
+        await server.CommitAsync(Send("a"));
+
+        await UntilAsync(() => !_store.IsListed);
+
+        _observer.Seqs.ShouldBe([1, 1]);
+        _store.Row.SpooledSeq.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task A_join_that_would_overfill_the_room_is_refused_and_its_neighbours_are_not()
     {
         _store.Row = _store.Row with { MemberCount = 998 };
@@ -441,11 +470,14 @@ public sealed class RoomSequencerTests : IAsyncDisposable
     {
         public ConcurrentQueue<long> Seqs { get; } = new();
 
-        public ValueTask CommittedAsync(RoomCommit commit, CancellationToken cancellationToken)
+        /// <summary>How the next deliveries end; as soon as they begin when there is none.</summary>
+        public ConcurrentQueue<Task> Outcomes { get; } = new();
+
+        public ValueTask<Task> CommittedAsync(RoomCommit commit, CancellationToken cancellationToken)
         {
             foreach (var entry in commit.Entries)
                 Seqs.Enqueue(entry.Seq);
-            return ValueTask.CompletedTask;
+            return ValueTask.FromResult(Outcomes.TryDequeue(out var outcome) ? outcome : Task.CompletedTask);
         }
     }
 

@@ -96,7 +96,7 @@ public sealed class ForeignInputTests
     public async Task A_request_is_answered_or_refused_and_the_service_goes_on()
     {
         var random = new Random(Seed + 2);
-        await using var dynamoDb = new InProcessDynamoDb(null, new FakeTimeProvider());
+        await using var dynamoDb = new LocalAwsServices(null, new FakeTimeProvider());
         (string Operation, string Body)[] corpus =
         [
             ("CreateTable", """{"TableName":"rooms","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"},{"AttributeName":"sk","AttributeType":"N"}],"KeySchema":[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"}],"LocalSecondaryIndexes":[{"IndexName":"local","KeySchema":[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"}],"Projection":{"ProjectionType":"ALL"}}],"StreamSpecification":{"StreamEnabled":true,"StreamViewType":"NEW_IMAGE"}}"""),
@@ -112,14 +112,14 @@ public sealed class ForeignInputTests
             ("UpdateTimeToLive", """{"TableName":"rooms","TimeToLiveSpecification":{"AttributeName":"ttl","Enabled":true}}"""),
             ("ListTables", """{"Limit":1,"ExclusiveStartTableName":"aaa"}"""),
         ];
-        (await dynamoDb.SendAsync("DynamoDB_20120810.CreateTable", Encoding.UTF8.GetBytes(corpus[0].Body))).Error.ShouldBeNull();
+        (await dynamoDb.AnswerAsync("DynamoDB_20120810.CreateTable", Encoding.UTF8.GetBytes(corpus[0].Body))).Error.ShouldBeNull();
         for (var i = 0; i < Requests; i++)
         {
             var (operation, body) = corpus[random.Next(corpus.Length)];
             var bytes = Mutate(random, Encoding.UTF8.GetBytes(body));
             try
             {
-                using var answer = await dynamoDb.SendAsync($"DynamoDB_20120810.{operation}", bytes);
+                using var answer = await dynamoDb.AnswerAsync($"DynamoDB_20120810.{operation}", bytes);
                 answer.Error.ShouldNotBe("InternalServerError");
             }
             catch (Exception error)
@@ -137,8 +137,8 @@ public sealed class ForeignInputTests
     [InlineData("""{"TableName":"\ud800"}""")]
     public async Task A_body_that_is_no_Unicode_is_a_SerializationException(string body)
     {
-        await using var dynamoDb = new InProcessDynamoDb(null, new FakeTimeProvider());
-        using var answer = await dynamoDb.SendAsync("DynamoDB_20120810.PutItem", Encoding.UTF8.GetBytes(body));
+        await using var dynamoDb = new LocalAwsServices(null, new FakeTimeProvider());
+        using var answer = await dynamoDb.AnswerAsync("DynamoDB_20120810.PutItem", Encoding.UTF8.GetBytes(body));
         answer.Error.ShouldBe("SerializationException");
     }
 

@@ -20,7 +20,7 @@ public sealed class RandomisedModelTests : IDisposable
     [Fact]
     public async Task Operations_of_several_clients_agree_with_the_model_and_with_the_streams()
     {
-        var operations = Setting("LOCALAWS_MODEL_OPERATIONS", 200_000);
+        var operations = Setting("LOCALAWS_MODEL_OPERATIONS", 60_000);
         var seed = Setting("LOCALAWS_MODEL_SEED", Random.Shared.Next());
         var time = new FakeTimeProvider(new DateTimeOffset(2026, 5, 11, 12, 0, 0, TimeSpan.Zero));
         var run = new ModelRun(Clients, seed);
@@ -28,11 +28,11 @@ public sealed class RandomisedModelTests : IDisposable
         {
             for (var round = 1; round <= Rounds; round++)
             {
-                await using var store = new InProcessDynamoDb(_folder, time, ("DynamoDb:SnapshotAfterBytes", "8388608"));
+                await using var store = new LocalAwsServices(_folder, time, ("DynamoDb:SnapshotAfterBytes", "8388608"));
                 if (round == 1)
-                    await ModelRun.PrepareAsync(store.SendAsync);
-                await run.WorkAsync(store.SendAsync, (long)operations * round / Rounds);
-                await run.CompareAsync(store.SendAsync);
+                    await ModelRun.PrepareAsync(store.AnswerAsync);
+                await run.WorkAsync(store.AnswerAsync, (long)operations * round / Rounds);
+                await run.CompareAsync(store.AnswerAsync);
                 time.Advance(TimeSpan.FromHours(25));
                 store.Store.Sweep();
             }

@@ -13,7 +13,7 @@ public sealed class ChatSocketTests
     private readonly HeldWebSocket _client = new();
     private readonly ChatSocket _socket;
 
-    public ChatSocketTests() => _socket = new ChatSocket(_client, "u1", "token", DateTimeOffset.MaxValue, QueueLength, framesPerSecond: 50, _time);
+    public ChatSocketTests() => _socket = new ChatSocket(_client, "u1", "token", DateTimeOffset.MaxValue, address: null, QueueLength, framesPerSecond: 50, _time);
 
     [Fact]
     public async Task Frames_are_sent_in_the_order_they_were_queued()

@@ -12,7 +12,11 @@ internal sealed record RoomCommit(RoomRow Room, IReadOnlyList<Entry> Entries, IR
 /// <summary>Told of every commit of this process; called in seq order per room. A slow one holds the room's next commit up.</summary>
 internal interface IRoomCommitObserver
 {
-    ValueTask CommittedAsync(RoomCommit commit, CancellationToken cancellationToken);
+    /// <summary>
+    /// Takes a commit over. The task that it gives ends when it is known who missed the commit's messages, and an event on disk says so; it fails when that cannot be found out, and then
+    /// the commit is to be given again. It ends within seconds either way, and at the latest with this process.
+    /// </summary>
+    ValueTask<Task> CommittedAsync(RoomCommit commit, CancellationToken cancellationToken);
 }
 
 /// <summary>
@@ -26,10 +30,10 @@ internal interface IRoomCommitObserver
 /// stored change waits for room, as does the room behind it, for at most <see cref="SequencerOptions.EventDeadline"/>; then its caller is told 503, for whom a retry is right
 /// as well. No change is ever answered as done whose event could be lost.
 /// <para>
-/// Nor is an event of a change whose caller was never answered: each commit writes into the room row up to where events were on disk before it (<see cref="RoomRow.SpooledSeq"/>), at no
-/// further cost, and the next sequencer of the room, here or elsewhere, appends what lies between that mark and the log's end, from the log. One that ends puts the mark at the
-/// log's end and takes the room off the <see cref="RoomOutbox"/>. While two servers commit to one room, each leaves the other's entries to it for <see cref="Overdue"/> and
-/// appends them then.
+/// Nor is an event of a change whose caller was never answered, nor the event of who missed a message: each commit writes into the room row up to where all events were on disk before it
+/// (<see cref="RoomRow.SpooledSeq"/>), at no further cost, and the next sequencer of the room, here or elsewhere, appends what lies between that mark and the log's end, from the
+/// log, and has it delivered again. One that ends puts the mark at the log's end and takes the room off the <see cref="RoomOutbox"/>. While two servers commit to one room, each
+/// leaves the other's entries to it for <see cref="Overdue"/> and appends them then.
 /// </para>
 /// </remarks>
 internal sealed partial class RoomSequencer(
@@ -65,8 +69,14 @@ internal sealed partial class RoomSequencer(
     // Changes of commits that gave no answer: those that were stored after all are still to be told to the members.
     private readonly HashSet<RoomChange> _unsure = [];
 
-    /// <summary>Events up to here are on disk, as far as is known here.</summary>
+    /// <summary>Events of entries up to here are on disk and their delivery is under way or done, as far as is known here.</summary>
     private long _spooled = created?.SpooledSeq ?? long.MinValue;
+
+    /// <summary>The mark: up to here it is also known, and on disk, who missed what.</summary>
+    private long _settled = created?.SpooledSeq ?? long.MinValue;
+
+    /// <summary>Deliveries under way, in seq order. Each ends within seconds, so that they are few.</summary>
+    private readonly Queue<(long First, long Last, Task Outcome)> _deliveries = new();
 
     /// <summary>True while the outbox surely lists the room.</summary>
     private bool _isListed = created is not null;
@@ -168,6 +178,7 @@ internal sealed partial class RoomSequencer(
                 if (failures == 0 && events.IsFull)
                     throw Refusals.EventsFull();
                 var room = _room ?? await LoadAsync(stop);
+                TakeOutcomes();
                 if (_owedSince is { } since && time.GetElapsedTime(since) >= Overdue)
                     await RecoverAsync(room, stop);
                 RefuseTooManyMembers(room, batch);
@@ -224,6 +235,7 @@ internal sealed partial class RoomSequencer(
         var room = await store.FindRoomAsync(roomId, stop) ?? throw Refusals.RoomNotFound();
         _room = room;
         _spooled = Math.Max(_spooled, room.SpooledSeq);
+        _settled = Math.Max(_settled, room.SpooledSeq);
         // Whoever committed meanwhile may have ended since and have taken the room off.
         _isListed = isRecovery && isFirst;
         if (_spooled >= room.LastSeq)
@@ -244,7 +256,7 @@ internal sealed partial class RoomSequencer(
             if (_spooled < 0)
             {
                 await events.RoomCreatedAsync(room, await store.ListFoundersAsync(room, stop), stop);
-                _spooled = 0;
+                (_spooled, _settled) = (0, Math.Max(_settled, 0));
             }
 
             while (_spooled < room.LastSeq)
@@ -254,7 +266,7 @@ internal sealed partial class RoomSequencer(
                     break;
                 await AppendEventsAsync(page, stop);
                 // Nor is it known whether the members were told of them; twice does no harm.
-                await observer.CommittedAsync(new RoomCommit(room, page, page.Select(_ => default(ActivityContext)).ToList()), stop);
+                await DeliverAsync(new RoomCommit(room, page, page.Select(_ => default(ActivityContext)).ToList()), stop);
                 _spooled = page[^1].Seq;
             }
 
@@ -275,9 +287,14 @@ internal sealed partial class RoomSequencer(
             return;
         try
         {
+            await TakeAllOutcomesAsync(stop);
             if (_spooled < room.LastSeq)
+            {
                 await RecoverAsync(room, stop);
-            if (_spooled >= room.LastSeq)
+                await TakeAllOutcomesAsync(stop);
+            }
+
+            if (_settled >= room.LastSeq)
                 await store.TrySettleOutboxAsync(roomId, room.LastSeq, stop);
         }
         catch (Exception error) when (error is not OperationCanceledException)
@@ -310,7 +327,7 @@ internal sealed partial class RoomSequencer(
         now = new DateTimeOffset(now.Ticks - (now.Ticks % TimeSpan.TicksPerMillisecond), TimeSpan.Zero);
         // Clocks of two servers differ; the log's times never go back.
         var at = now > room.ActiveAt ? now : room.ActiveAt;
-        var after = room with { ActiveAt = at, SpooledSeq = Math.Min(_spooled, room.LastSeq) };
+        var after = room with { ActiveAt = at, SpooledSeq = Math.Min(_settled, room.LastSeq) };
         List<Entry> entries = [];
         List<LogPosition> positions = [];
         foreach (var change in batch)
@@ -355,7 +372,35 @@ internal sealed partial class RoomSequencer(
                 change.Refuse(Refusals.Unavailable());
         }
 
-        await observer.CommittedAsync(new RoomCommit(plan.After, plan.Entries, plan.Changes.Select(change => change.Trace).ToList()), stop);
+        await DeliverAsync(new RoomCommit(plan.After, plan.Entries, plan.Changes.Select(change => change.Trace).ToList()), stop);
+    }
+
+    private async Task DeliverAsync(RoomCommit commit, CancellationToken stop) =>
+        _deliveries.Enqueue((commit.Entries[0].Seq, commit.Entries[^1].Seq, await observer.CommittedAsync(commit, stop)));
+
+    /// <summary>Moves the mark over the deliveries that have ended; entries from a failed one on are owed again.</summary>
+    private void TakeOutcomes()
+    {
+        while (_deliveries.TryPeek(out var delivery) && delivery.Outcome.IsCompleted)
+        {
+            _deliveries.Dequeue();
+            if (!delivery.Outcome.IsCompletedSuccessfully)
+            {
+                _spooled = Math.Min(_spooled, _settled);
+                _owedSince ??= time.GetTimestamp();
+            }
+            else if (delivery.First <= _settled + 1 && delivery.Last <= _spooled)
+            {
+                _settled = Math.Max(_settled, delivery.Last);
+            }
+        }
+    }
+
+    private async Task TakeAllOutcomesAsync(CancellationToken stop)
+    {
+        await Task.WhenAll(_deliveries.Select(delivery => delivery.Outcome)).WaitAsync(stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        stop.ThrowIfCancellationRequested();
+        TakeOutcomes();
     }
 
     /// <summary>Appends the entries' events in order, and waits for a while when the spool is full.</summary>

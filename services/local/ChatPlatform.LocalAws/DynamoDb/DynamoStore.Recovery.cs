@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Hashing;
 using ChatPlatform.LocalAws.DynamoDb.Tables;
 using ChatPlatform.LocalAws.DynamoDb.Values;
 using ChatPlatform.LocalAws.Storage;
@@ -13,22 +14,30 @@ namespace ChatPlatform.LocalAws.DynamoDb;
 internal sealed partial class DynamoStore
 {
     private const int SnapshotFrame = 256 * 1024;
+    private const int FlushEvery = 8 * 1024 * 1024;
+    private static readonly TimeSpan SnapshotPause = TimeSpan.FromMilliseconds(1);
 
     /// <summary>A log longer than this is replaced by a snapshot at start-up.</summary>
     private const long SnapshotAtStartBytes = 16 * 1024 * 1024;
 
+    /// <summary>Reading more than this leaves enough garbage to be worth a collection.</summary>
+    private const long CollectAfterBytes = 64 * 1024 * 1024;
+
     private static readonly byte[] SnapshotMark = "CPSN"u8.ToArray();
+
+    /// <summary>For items that are being read at start-up.</summary>
+    private readonly ValueWriter _scratch = new();
 
     private WriteAheadLog Recover(string folder, bool fsync)
     {
         foreach (var unfinished in Directory.GetFiles(folder, "*.tmp"))
             File.Delete(unfinished);
-        var last = 0L;
+        var (last, loaded) = (0L, 0L);
         var snapshots = Numbered(folder, "snapshot-*.snap");
         if (snapshots.Count > 0)
         {
             last = snapshots[^1].Number;
-            Load(snapshots[^1].Path);
+            loaded = Load(snapshots[^1].Path);
         }
 
         var segments = Numbered(folder, "log-*.wal");
@@ -42,6 +51,9 @@ internal sealed partial class DynamoStore
 
         var wal = new WriteAheadLog(folder, last, fsync, _log);
         LogRecovered(_log, _tables.Count, last);
+        // What reading left behind goes back to the system at once; a store that is then only read would keep it for long.
+        if (length + loaded > CollectAfterBytes)
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         if (length > SnapshotAtStartBytes)
         {
             _wal = wal;
@@ -63,12 +75,12 @@ internal sealed partial class DynamoStore
         using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read, 1 << 20);
         foreach (var frame in LogFile.Read(file, WriteAheadLog.Mark, intact))
         {
-            var number = new ChangeReader(frame).Int64();
+            var number = new ChangeReader(frame.Span).Int64();
             if (number <= last)
                 continue;
             if (number != last + 1)
                 throw new DataFolderException($"{path} continues with frame {number} where {last + 1} is due: a segment is missing or damaged.");
-            Replay(frame);
+            Replay(frame.Span);
             last = number;
         }
 
@@ -84,7 +96,7 @@ internal sealed partial class DynamoStore
         return intact.Offset;
     }
 
-    private void Replay(byte[] frame)
+    private void Replay(ReadOnlySpan<byte> frame)
     {
         var reader = new ChangeReader(frame);
         reader.Int64();
@@ -103,7 +115,7 @@ internal sealed partial class DynamoStore
                 case ChangeKind.Put:
                     {
                         var table = _tablesByNumber[reader.Length()];
-                        var item = reader.Block().ToArray();
+                        var item = PlainForm.Read(reader.Block(), _scratch);
                         var key = table.KeyOf(item);
                         Apply(new ItemChange(table, key, table.Find(key), item), time);
                         break;
@@ -121,7 +133,7 @@ internal sealed partial class DynamoStore
                     Apply(reader.Json<StreamDefinition>());
                     break;
                 case ChangeKind.Token:
-                    Remember(reader.Text(), reader.Block().ToArray(), reader.Int64());
+                    _tokens.Remember(TransactionToken.Read(reader.Block(), reader.Block()), reader.Int64());
                     break;
                 default:
                     throw new DataFolderException($"The log holds a change of kind {(byte)kind}, which this program does not know.");
@@ -129,15 +141,16 @@ internal sealed partial class DynamoStore
         }
     }
 
-    /// <summary>Reads a snapshot, which must be whole: its log is gone.</summary>
-    private void Load(string path)
+    /// <summary>Reads a snapshot, which must be whole: its log is gone. Gives its length in bytes.</summary>
+    private long Load(string path)
     {
         var whole = false;
         var intact = new LogFile.StrongBox();
+        var images = new SharedImages();
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 20);
         foreach (var frame in LogFile.Read(file, SnapshotMark, intact))
         {
-            var reader = new ChangeReader(frame);
+            var reader = new ChangeReader(frame.Span);
             reader.Int64();
             reader.Int64();
             while (!reader.IsAtEnd)
@@ -157,18 +170,17 @@ internal sealed partial class DynamoStore
                         break;
                     case ChangeKind.Put:
                         var table = _tablesByNumber[reader.Length()];
-                        var item = reader.Block().ToArray();
+                        var item = images.Take(reader.Block());
                         table.Replace(table.KeyOf(item), null, item);
                         break;
                     case ChangeKind.Record:
                         var stream = _streams[reader.Length()];
                         var shard = reader.Text();
                         var (sequence, time, expired) = (reader.Int64(), reader.Int64(), reader.Byte() == 1);
-                        var (old, now) = (reader.Block().ToArray(), reader.Block().ToArray());
-                        stream.Add(shard, new StreamRecord(sequence, time, old.Length == 0 ? null : old, now.Length == 0 ? null : now, expired));
+                        stream.Add(shard, new StreamRecord(sequence, time, images.Add(reader.Block()), images.Add(reader.Block()), expired));
                         break;
                     case ChangeKind.Token:
-                        Remember(reader.Text(), reader.Block().ToArray(), reader.Int64());
+                        _tokens.Remember(TransactionToken.Read(reader.Block(), reader.Block()), reader.Int64());
                         break;
                     case ChangeKind.End:
                         whole = true;
@@ -179,6 +191,7 @@ internal sealed partial class DynamoStore
 
         if (!whole || intact.Offset != file.Length)
             throw new DataFolderException($"{path} is damaged at byte {intact.Offset}. Restore it from a copy, or delete the folder to start empty.");
+        return file.Length;
     }
 
     /// <summary>Under <see cref="Gate"/> (or before anybody else is there). Notes what there is, which is quick, and writes it beside the running store.</summary>
@@ -189,9 +202,9 @@ internal sealed partial class DynamoStore
         var counters = (_sequence, _lastTable, _lastStream);
         var streams = _streams.Values.Select(s => (s.Definition, Records: s.Freeze())).ToList();
         var tables = _tables.Values.Select(t => (t.Definition, Items: t.Items.Freeze())).ToList();
-        var tokens = _tokenOrder.Freeze();
+        var tokens = _tokens.Freeze();
         var folder = _folder!;
-        _snapshot = Task.Run(() =>
+        _snapshot = Task.Run(async () =>
         {
             try
             {
@@ -211,7 +224,7 @@ internal sealed partial class DynamoStore
                             foreach (var record in shardRecords)
                             {
                                 frame.Record(definition.Number, shard, record);
-                                FlushFrame(file, frame, last, SnapshotFrame);
+                                await FlushFrameAsync(file, frame, last, SnapshotFrame);
                             }
                         }
                     }
@@ -222,18 +235,18 @@ internal sealed partial class DynamoStore
                         foreach (var item in items)
                         {
                             frame.Put(definition.Number, item);
-                            FlushFrame(file, frame, last, SnapshotFrame);
+                            await FlushFrameAsync(file, frame, last, SnapshotFrame);
                         }
                     }
 
-                    foreach (var (token, hash, time) in tokens)
+                    foreach (var (token, time) in tokens)
                     {
-                        frame.Token(token, hash, time);
-                        FlushFrame(file, frame, last, SnapshotFrame);
+                        frame.Token(token, time);
+                        await FlushFrameAsync(file, frame, last, SnapshotFrame);
                     }
 
                     frame.End();
-                    FlushFrame(file, frame, last, 0);
+                    await FlushFrameAsync(file, frame, last, 0);
                     file.Flush(flushToDisk: true);
                 }
 
@@ -258,15 +271,56 @@ internal sealed partial class DynamoStore
         });
     }
 
-    private static void FlushFrame(FileStream file, ChangeWriter frame, long number, int threshold)
+    /// <summary>
+    /// Writes a frame that is long enough, and then lets others have the processor and the disk: a snapshot has time, the writers that go on beside it have not. What was
+    /// written goes to the disk in pieces, so that no writer waits behind all of it.
+    /// </summary>
+    private async ValueTask FlushFrameAsync(FileStream file, ChangeWriter frame, long number, int threshold)
     {
         if (frame.Length < threshold)
             return;
+        var before = file.Position / FlushEvery;
+        Write(file, frame, number);
+        if (file.Position / FlushEvery != before)
+            file.Flush(flushToDisk: true);
+        if (!_stopping)
+            await Task.Delay(SnapshotPause);
+    }
+
+    private static void Write(FileStream file, ChangeWriter frame, long number)
+    {
         Span<byte> prefix = stackalloc byte[LogFile.FrameOverhead];
         LogFile.WritePrefix(prefix, frame.Written);
         file.Write(prefix);
         file.Write(frame.Written);
         frame.Begin(number, 0);
+    }
+
+    /// <summary>
+    /// Images of a snapshot's stream records, which are each other's and the tables' items: in the process that wrote it they were the same arrays, and so they are again.
+    /// Streams come before tables in a snapshot, so that nothing is remembered for tables without a stream.
+    /// </summary>
+    private sealed class SharedImages
+    {
+        private readonly ValueWriter _scratch = new();
+        private readonly Dictionary<ulong, byte[]> _byHash = [];
+
+        /// <summary>The image of a record; null for an empty one.</summary>
+        public byte[]? Add(ReadOnlySpan<byte> plain) => plain.IsEmpty ? null : Shared(plain, remember: true);
+
+        /// <summary>The item of a table.</summary>
+        public byte[] Take(ReadOnlySpan<byte> plain) => _byHash.Count == 0 ? PlainForm.Read(plain, _scratch) : Shared(plain, remember: false);
+
+        private byte[] Shared(ReadOnlySpan<byte> plain, bool remember)
+        {
+            var hash = XxHash3.HashToUInt64(plain);
+            var image = PlainForm.Read(plain, _scratch);
+            if (_byHash.TryGetValue(hash, out var known) && known.AsSpan().SequenceEqual(image))
+                return known;
+            if (remember)
+                _byHash[hash] = image;
+            return image;
+        }
     }
 
     [LoggerMessage(20, LogLevel.Information, "{Tables} tables are there, up to frame {Frame}")]

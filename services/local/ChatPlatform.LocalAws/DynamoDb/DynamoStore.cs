@@ -16,9 +16,6 @@ internal readonly record struct ItemChange(Table Table, byte[] Key, byte[]? Old,
 /// </summary>
 internal sealed partial class DynamoStore : IAsyncDisposable
 {
-    /// <summary>How long a <c>ClientRequestToken</c> is remembered (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html).</summary>
-    private static readonly TimeSpan TokenLifetime = TimeSpan.FromMinutes(10);
-
     private readonly DynamoDbOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<DynamoStore> _log;
@@ -29,13 +26,19 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     private readonly Dictionary<string, Table> _tables = new(StringComparer.Ordinal);
     private readonly Dictionary<int, Table> _tablesByNumber = [];
     private readonly Dictionary<int, ChangeStream> _streams = [];
-    private readonly Dictionary<string, (byte[] Hash, long Time)> _tokens = new(StringComparer.Ordinal);
-    private readonly AppendList<(string Token, byte[] Hash, long Time)> _tokenOrder = new();
+    private readonly TransactionTokens _tokens = new();
+    private readonly Queue<(long Frame, Table Table, byte[] Key)> _unwritten = new();
     private WriteAheadLog? _wal;
     private long _sequence;
     private int _lastTable;
     private int _lastStream;
     private Task _snapshot = Task.CompletedTask;
+
+    /// <summary>A snapshot that is being written makes no more pauses.</summary>
+    private volatile bool _stopping;
+
+    /// <summary>Written under Gate, read by anybody.</summary>
+    private long _lastDefinition;
 
     /// <summary>Reads what the data folder holds.</summary>
     /// <exception cref="DataFolderException">The folder holds something damaged or of a newer format.</exception>
@@ -78,36 +81,45 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     public Table Require(string name) => Find(name) ?? throw DynamoDbErrors.ResourceNotFound();
 
     /// <summary>
-    /// Completes when everything that this process has told or may tell anybody is as safe as promised. Every answer waits for it, reads too: what a read saw must not
-    /// be gone after a crash.
+    /// Under <see cref="Gate"/>. The latest frame that the log does not have yet and that changed an item of a table whose key is, or with <paramref name="prefix"/> begins with,
+    /// a key; 0 when there is none. An answer that tells of such items waits for it (<see cref="WhenDurableAsync"/>): what a read saw must not be gone after a crash.
     /// </summary>
-    /// <param name="reading">
-    /// Whether it is the answer of a read of items or tables. While the disk refuses writes such a read goes on; it may then tell of the few changes that were under way when the
-    /// disk filled up, whose writers got an error.
-    /// </param>
+    public long Unwritten(Table table, ReadOnlySpan<byte> key, bool prefix = false)
+    {
+        ForgetWritten();
+        var latest = 0L;
+        // As many as requests in flight have changed, and none most of the time.
+        foreach (var change in _unwritten)
+        {
+            if (change.Table == table && (prefix ? change.Key.AsSpan().StartsWith(key) : change.Key.AsSpan().SequenceEqual(key)))
+                latest = change.Frame;
+        }
+
+        return latest;
+    }
+
+    /// <summary>The latest frame that made, changed or dropped a table; every answer tells of tables. 0 when none did.</summary>
+    public long LastDefinition => Interlocked.Read(ref _lastDefinition);
+
+    /// <summary>Completes when a frame is as safe as promised; without a number when all are that were appended until now. An answer waits for what it tells of.</summary>
     /// <exception cref="AwsException">InternalServerError: the disk does not take writes; the change may or may not be there later.</exception>
-    public async ValueTask WhenDurableAsync(bool reading = false)
+    public async ValueTask WhenDurableAsync(long frame = long.MaxValue)
     {
         if (_wal is null)
             return;
         try
         {
-            await _wal.WaitAsync(_wal.Appended);
+            await _wal.WaitAsync(Math.Min(frame, _wal.Appended));
         }
-        catch (IOException error) when (!reading)
+        catch (IOException error)
         {
             throw DynamoDbErrors.InternalError(error.Message);
-        }
-        catch (IOException)
-        {
-            // The log says so itself, once for every attempt.
-            return;
         }
     }
 
     /// <summary>Under <see cref="Gate"/>. Makes changes, all at once; those that change nothing leave no trace, as in DynamoDB.</summary>
     /// <exception cref="AwsException">InternalServerError: the disk does not take writes; nothing was changed.</exception>
-    public void Commit(ReadOnlySpan<ItemChange> changes, (string Token, byte[] Hash)? token = null)
+    public void Commit(ReadOnlySpan<ItemChange> changes, TransactionToken? token = null)
     {
         var time = Begin();
         foreach (var change in changes)
@@ -126,12 +138,14 @@ internal sealed partial class DynamoStore : IAsyncDisposable
             }
 
             Apply(change, time);
+            if (_wal is not null)
+                _unwritten.Enqueue((_wal.Appended + 1, change.Table, change.Key));
         }
 
         if (token is { } known)
         {
-            _frame.Token(known.Token, known.Hash, time);
-            Remember(known.Token, known.Hash, time);
+            _frame.Token(known, time);
+            _tokens.Remember(known, time);
         }
 
         End();
@@ -149,7 +163,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
 
         _frame.DefineTable(table);
         Apply(table);
-        End();
+        EndDefinition();
     }
 
     /// <summary>Under <see cref="Gate"/>. Its stream is closed and stays readable.</summary>
@@ -165,7 +179,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
 
         _frame.DropTable(table.Definition.Number);
         Remove(table.Definition.Number);
-        End();
+        EndDefinition();
     }
 
     public int NextTableNumber() => ++_lastTable;
@@ -173,9 +187,8 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     /// <summary>The sequence of the latest record of any stream. Under <see cref="Gate"/>.</summary>
     public long LastSequence => _sequence;
 
-    /// <summary>Under <see cref="Gate"/>. The hash that was committed with a token in the last ten minutes.</summary>
-    public byte[]? FindToken(string token) =>
-        _tokens.TryGetValue(token, out var known) && known.Time >= (Now - TokenLifetime).ToUnixTimeMilliseconds() ? known.Hash : null;
+    /// <summary>Under <see cref="Gate"/>. The request that was committed with a token in the last ten minutes (<see cref="TransactionToken.Request"/>).</summary>
+    public UInt128? FindToken(TransactionToken token) => _tokens.Find(token.Id, Now);
 
     /// <summary>Deletes expired items, forgets old stream records and tokens. Gives the number of items deleted.</summary>
     public int Sweep()
@@ -196,14 +209,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
                     continue;
 
                 RenewShards();
-                var forgotten = (Now - TokenLifetime).ToUnixTimeMilliseconds();
-                for (; _tokenOrder.Count > 0 && _tokenOrder[0].Time < forgotten; _tokenOrder.RemoveFirst(1))
-                {
-                    // A token that was used again is remembered by its later use.
-                    if (_tokens.TryGetValue(_tokenOrder[0].Token, out var known) && known.Time < forgotten)
-                        _tokens.Remove(_tokenOrder[0].Token);
-                }
-
+                _tokens.Forget(Now);
                 // Nobody waits for these frames.
                 _wal?.Start();
                 return deleted;
@@ -213,6 +219,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _stopping = true;
         await _snapshot;
         if (_wal is not null)
             await _wal.DisposeAsync();
@@ -229,6 +236,7 @@ internal sealed partial class DynamoStore : IAsyncDisposable
             throw DynamoDbErrors.InternalError(error.Message);
         }
 
+        ForgetWritten();
         var time = Now.ToUnixTimeMilliseconds();
         _frame.Begin((_wal?.Appended ?? 0) + 1, time);
         return time;
@@ -243,10 +251,19 @@ internal sealed partial class DynamoStore : IAsyncDisposable
             BeginSnapshot();
     }
 
-    private void Remember(string token, byte[] hash, long time)
+    private void EndDefinition()
     {
-        _tokens[token] = (hash, time);
-        _tokenOrder.Add((token, hash, time));
+        End();
+        Interlocked.Exchange(ref _lastDefinition, _wal?.Appended ?? 0);
+    }
+
+    private void ForgetWritten()
+    {
+        if (_unwritten.Count == 0)
+            return;
+        var written = _wal!.Written;
+        while (_unwritten.TryPeek(out var change) && change.Frame <= written)
+            _unwritten.Dequeue();
     }
 
     private void Apply(in ItemChange change, long time)
@@ -258,6 +275,9 @@ internal sealed partial class DynamoStore : IAsyncDisposable
     private void Apply(StreamDefinition definition)
     {
         _lastStream = Math.Max(_lastStream, definition.Number);
+        // A renewal uses up the number that the closed shards end with.
+        foreach (var shard in definition.Shards)
+            _sequence = Math.Max(_sequence, shard.StartSequence - 1);
         if (_streams.TryGetValue(definition.Number, out var stream))
             stream.Redefine(definition);
         else

@@ -12,6 +12,7 @@ internal static class LogFile
     public const int HeaderLength = 16;
     public const int FrameOverhead = 8;
     public const int MaxFrameLength = 256 * 1024 * 1024;
+    private const int FirstBuffer = 64 * 1024;
 
     public static byte[] Header(ReadOnlySpan<byte> mark, long number)
     {
@@ -31,10 +32,10 @@ internal static class LogFile
 
     /// <summary>
     /// Reads the frames of a file until its end or the first one that is not whole; <paramref name="intact"/> is the offset up to which everything was.
-    /// A header that is cut short gives no frames and <paramref name="intact"/> 0.
+    /// A header that is cut short gives no frames and <paramref name="intact"/> 0. A frame's bytes are valid until the next one is asked for.
     /// </summary>
     /// <exception cref="DataFolderException">The file is of another kind, or of a newer format.</exception>
-    public static IEnumerable<byte[]> Read(FileStream file, byte[] mark, StrongBox intact)
+    public static IEnumerable<ReadOnlyMemory<byte>> Read(FileStream file, byte[] mark, StrongBox intact)
     {
         intact.Offset = 0;
         var header = new byte[HeaderLength];
@@ -48,13 +49,16 @@ internal static class LogFile
         intact.Number = BinaryPrimitives.ReadInt64LittleEndian(header.AsSpan(8));
         intact.Offset = HeaderLength;
         var prefix = new byte[FrameOverhead];
+        var buffer = new byte[FirstBuffer];
         while (file.ReadAtLeast(prefix, FrameOverhead, throwOnEndOfStream: false) == FrameOverhead)
         {
             var length = BinaryPrimitives.ReadInt32LittleEndian(prefix);
             if (length is <= 0 or > MaxFrameLength || length > file.Length - file.Position)
                 yield break;
-            var payload = new byte[length];
-            if (file.ReadAtLeast(payload, length, throwOnEndOfStream: false) < length || Checksum(payload) != BinaryPrimitives.ReadUInt32LittleEndian(prefix.AsSpan(4)))
+            if (length > buffer.Length)
+                buffer = new byte[Math.Max(length, buffer.Length * 2)];
+            var payload = buffer.AsMemory(0, length);
+            if (file.ReadAtLeast(payload.Span, length, throwOnEndOfStream: false) < length || Checksum(payload.Span) != BinaryPrimitives.ReadUInt32LittleEndian(prefix.AsSpan(4)))
                 yield break;
             intact.Offset += FrameOverhead + length;
             yield return payload;

@@ -66,6 +66,16 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
         }
     }
 
+    /// <summary>The number of the latest frame that is as safe as promised.</summary>
+    public long Written
+    {
+        get
+        {
+            lock (_gate)
+                return _written;
+        }
+    }
+
     /// <summary>Bytes of frames appended since the last <see cref="Rotate"/>.</summary>
     public long SegmentLength { get; private set; }
 
@@ -325,7 +335,17 @@ internal sealed partial class WriteAheadLog : IAsyncDisposable
     private (SafeFileHandle File, long Offset) Open(long first)
     {
         var file = File.OpenHandle(SegmentPath(_folder, first), FileMode.Create, FileAccess.ReadWrite, FileShare.Read);
-        RandomAccess.Write(file, LogFile.Header(Mark, first), 0);
+        try
+        {
+            RandomAccess.Write(file, LogFile.Header(Mark, first), 0);
+        }
+        catch
+        {
+            // Opened anew with every attempt.
+            file.Dispose();
+            throw;
+        }
+
         return (file, LogFile.HeaderLength);
     }
 

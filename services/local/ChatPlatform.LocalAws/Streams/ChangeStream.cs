@@ -163,10 +163,10 @@ internal sealed class ChangeStream
     public List<(string Shard, IEnumerable<StreamRecord> Records)> Freeze() => [.. _shards.Select(s => (s.Key, s.Value.Records.Freeze()))];
 
     /// <summary>
-    /// The stream as it should be now: open shards that hold records and are <paramref name="lifetime"/> old have a successor, shards that were closed a day ago are gone, and so
+    /// The stream as it should be now: open shards that are <paramref name="lifetime"/> old have a successor, shards that were closed a day ago are gone, and so
     /// are records of that age. Null when nothing is to be done.
     /// </summary>
-    /// <param name="lastSequence">The latest sequence of any stream.</param>
+    /// <param name="lastSequence">The latest sequence of any stream. A closed shard ends one after it, with a number that no record gets, so that an empty one has a range too.</param>
     public StreamDefinition? Renewed(DateTimeOffset now, TimeSpan lifetime, long lastSequence)
     {
         var (time, horizon) = (now.ToUnixTimeMilliseconds(), (now - Retention).ToUnixTimeMilliseconds());
@@ -176,11 +176,11 @@ internal sealed class ChangeStream
         {
             var trimmed = TrimmedTo(shard.Id, horizon);
             var kept = trimmed == shard.TrimmedTo ? shard : shard with { TrimmedTo = trimmed };
-            if (shard.EndSequence is null && time - shard.CreatedAt >= lifetime.TotalMilliseconds && LastSequence(shard.Id) >= shard.StartSequence)
+            if (shard.EndSequence is null && time - shard.CreatedAt >= lifetime.TotalMilliseconds)
             {
                 // The successor stands where its parent stood: the order of the open ones decides which items they take.
-                shards.Add(kept with { EndSequence = lastSequence, ClosedAt = time });
-                shards.Add(ShardDefinition.Open(Definition.Number, slot, shard, lastSequence, time));
+                shards.Add(kept with { EndSequence = lastSequence + 1, ClosedAt = time });
+                shards.Add(ShardDefinition.Open(Definition.Number, slot, shard, lastSequence + 1, time));
             }
             else
             {
@@ -192,8 +192,6 @@ internal sealed class ChangeStream
 
         return shards.SequenceEqual(Definition.Shards) ? null : Definition with { Shards = shards };
     }
-
-    private long LastSequence(string shard) => _shards[shard].Records is { Count: > 0 } records ? records[^1].Sequence : _shards[shard].Definition.TrimmedTo;
 
     private static int FirstIndex(AppendList<StreamRecord> records, long from)
     {

@@ -37,7 +37,7 @@ internal sealed class Projection
         {
             if (node.Find(name.Span) is not { } child || !Matches(child, value))
                 continue;
-            writer.WriteBlock(name.Span);
+            AttributeNames.Write(writer, name.Span);
             Write(child, value, writer);
         }
     }

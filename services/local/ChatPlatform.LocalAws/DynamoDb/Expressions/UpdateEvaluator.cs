@@ -211,7 +211,7 @@ internal static class UpdateEvaluator
         {
             foreach (var (name, entry) in _members)
             {
-                writer.WriteBlock(name.Span);
+                AttributeNames.Write(writer, name.Span);
                 Write(in entry, writer);
             }
         }

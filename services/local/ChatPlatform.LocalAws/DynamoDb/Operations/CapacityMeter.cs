@@ -10,14 +10,19 @@ internal sealed class CapacityMeter
 {
     private readonly string _mode;
     private readonly bool _transaction;
-    private readonly SortedDictionary<string, Units> _tables = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, Units>? _tables;
 
     /// <param name="mode"><c>NONE</c>, <c>TOTAL</c> or <c>INDEXES</c>.</param>
     /// <param name="transaction">Whether the answer splits reads and writes, and every unit counts twice.</param>
-    public CapacityMeter(string mode, bool transaction = false) => (_mode, _transaction) = (mode, transaction);
+    public CapacityMeter(string mode, bool transaction = false)
+    {
+        (_mode, _transaction) = (mode, transaction);
+        // Hardly anybody asks, and every request has a meter.
+        _tables = mode == "NONE" ? null : new(StringComparer.Ordinal);
+    }
 
     /// <summary>Whether anybody asked.</summary>
-    public bool IsOn => _mode != "NONE";
+    public bool IsOn => _tables is not null;
 
     /// <summary>Units of reading so many bytes at once.</summary>
     public static double ReadUnits(long bytes, bool consistent) => Math.Max(1, (bytes + 4095) / 4096) * (consistent ? 1 : 0.5);
@@ -32,7 +37,7 @@ internal sealed class CapacityMeter
     /// <summary>Writes <c>ConsumedCapacity</c> as one structure.</summary>
     public void WriteOne(Utf8JsonWriter json)
     {
-        if (_mode == "NONE" || _tables.Count == 0)
+        if (_tables is not { Count: > 0 })
             return;
         json.WritePropertyName("ConsumedCapacity");
         Write(json, _tables.First());
@@ -41,7 +46,7 @@ internal sealed class CapacityMeter
     /// <summary>Writes <c>ConsumedCapacity</c> as a list, one per table.</summary>
     public void WriteList(Utf8JsonWriter json)
     {
-        if (_mode == "NONE")
+        if (_tables is null)
             return;
         json.WriteStartArray("ConsumedCapacity");
         foreach (var table in _tables)
@@ -51,7 +56,7 @@ internal sealed class CapacityMeter
 
     private void Add(string table, double units, bool read, string? index, bool local)
     {
-        if (_mode == "NONE")
+        if (_tables is null)
             return;
         if (!_tables.TryGetValue(table, out var sum))
             _tables[table] = sum = new Units();

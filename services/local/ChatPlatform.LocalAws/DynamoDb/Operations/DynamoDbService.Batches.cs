@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text.Json;
 using ChatPlatform.LocalAws.DynamoDb.Expressions;
 using ChatPlatform.LocalAws.DynamoDb.Tables;
@@ -29,7 +28,7 @@ internal sealed partial class DynamoDbService
             var keys = part.List("Keys").ConvertAll(k => (ItemRules.ReadKey(table, k).Key, k));
             if (keys.Count == 0)
                 throw part.Constraint("Keys", "[]", "Member must have length greater than or equal to 1");
-            if (keys.DistinctBy(k => Convert.ToHexString(k.Key)).Count() < keys.Count)
+            if (AnyTwice(keys.Select(k => (table.Name, k.Key))))
                 throw DynamoDbErrors.Validation("Provided list of item keys contains duplicates");
             reads.Add((table, ReadProjection(part), part.Bool("ConsistentRead") == true, keys, part.Root));
         }
@@ -50,7 +49,7 @@ internal sealed partial class DynamoDbService
             {
                 byte[]? found;
                 lock (_store.Gate)
-                    found = _store.Require(table.Name).Find(key);
+                    found = Find(request, table.Name, key);
                 var itemSize = found is null ? 0 : new Item(found).BilledSize();
                 if (size + itemSize > MaxBatchAnswer)
                 {
@@ -131,7 +130,7 @@ internal sealed partial class DynamoDbService
             throw request.Constraint("requestItems", "{}", "Member must have length greater than or equal to 1");
         if (writes.Count > MaxBatchWrites)
             throw DynamoDbErrors.Validation("Too many items requested for the BatchWriteItem call");
-        if (writes.DistinctBy(w => (w.Table.Name, Convert.ToHexString(w.Key))).Count() < writes.Count)
+        if (AnyTwice(writes.Select(w => (w.Table.Name, w.Key))))
             throw DynamoDbErrors.Validation("Provided list of item keys contains duplicates");
 
         var changes = new List<ItemChange>(writes.Count);
@@ -162,22 +161,21 @@ internal sealed partial class DynamoDbService
         RequireActionCount(request, actions.Count);
         var writes = actions.ConvertAll(ReadAction);
         var keys = KeysOf(writes.ConvertAll(w => (Table: Definition(w.TableName), w)), (table, write) => write.KeyIn(table));
-        if (writes.Sum(w => w.RequestSize) > MaxTransactionSize)
-            throw DynamoDbErrors.Validation("Member must have aggregate size less than or equal to 4 MB: the transaction's items are larger");
-        (string Token, byte[] Hash)? token = null;
+        RequireTransactionSize(writes.Sum(w => w.RequestSize));
+        TransactionToken? token = null;
         if (request.String("ClientRequestToken") is { } text)
         {
             if (text.Length is < 1 or > 36)
                 throw request.Constraint("ClientRequestToken", text, $"Member must have length {(text.Length < 1 ? "greater than or equal to 1" : "less than or equal to 36")}");
-            token = (text, SHA256.HashData(System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(request.RequiredElement("TransactItems"))));
+            token = TransactionToken.Of(text, System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(request.RequiredElement("TransactItems")));
         }
 
         var changes = new List<ItemChange>(writes.Count);
         lock (_store.Gate)
         {
-            if (token is { } known && _store.FindToken(known.Token) is { } hash)
+            if (token is { } known && _store.FindToken(known) is { } earlier)
             {
-                if (!hash.AsSpan().SequenceEqual(known.Hash))
+                if (earlier != known.Request)
                     throw DynamoDbErrors.IdempotentParameterMismatch();
                 // Done before: the answer is the same, and what it costs now is reading.
                 foreach (var (write, key) in writes.Zip(keys))
@@ -202,6 +200,22 @@ internal sealed partial class DynamoDbService
         collections.WriteMap(json, this);
     }
 
+    /// <summary>Whether an item is named more than once.</summary>
+    private static bool AnyTwice(IEnumerable<(string Table, byte[] Key)> items)
+    {
+        var all = items.ToArray();
+        for (var i = 1; i < all.Length; i++)
+        {
+            for (var earlier = 0; earlier < i; earlier++)
+            {
+                if (all[i].Key.AsSpan().SequenceEqual(all[earlier].Key) && all[i].Table == all[earlier].Table)
+                    return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>The stored keys of a transaction's actions. Whatever does not fit its table is a reason to cancel, before any condition is looked at.</summary>
     private static List<byte[]> KeysOf<TAction>(List<(TableDefinition Table, TAction Action)> actions, Func<TableDefinition, TAction, byte[]> keyOf)
     {
@@ -221,7 +235,7 @@ internal sealed partial class DynamoDbService
 
         if (keys.Count < actions.Count)
             throw new TransactionCanceledException(reasons);
-        if (actions.Zip(keys).DistinctBy(a => (a.First.Table.Name, Convert.ToHexString(a.Second))).Count() < keys.Count)
+        if (AnyTwice(actions.Zip(keys, (action, key) => (action.Table.Name, key))))
             throw DynamoDbErrors.Validation("Transaction request cannot include multiple operations on one item");
         return keys;
     }
@@ -294,9 +308,10 @@ internal sealed partial class DynamoDbService
         lock (_store.Gate)
         {
             foreach (var (read, key) in reads.Zip(keys))
-                found.Add(_store.Require(read.Table).Find(key));
+                found.Add(Find(request, read.Table, key));
         }
 
+        RequireTransactionSize(found.Sum(i => i is null ? 0 : new Item(i).BilledSize()));
         json.WriteStartArray("Responses");
         for (var i = 0; i < reads.Count; i++)
         {
@@ -314,6 +329,12 @@ internal sealed partial class DynamoDbService
 
         json.WriteEndArray();
         meter.WriteList(json);
+    }
+
+    private static void RequireTransactionSize(int bytes)
+    {
+        if (bytes > MaxTransactionSize)
+            throw DynamoDbErrors.Validation("Member must have aggregate size less than or equal to 4 MB: the transaction's items are larger");
     }
 
     private static string TableNameOf(Request request, string key)

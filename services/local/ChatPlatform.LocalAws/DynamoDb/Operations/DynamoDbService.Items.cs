@@ -78,7 +78,7 @@ internal sealed partial class DynamoDbService
         var (_, key) = ItemRules.ReadKey(definition, request.RequiredElement("Key"));
         byte[]? found;
         lock (_store.Gate)
-            found = _store.Require(definition.Name).Find(key);
+            found = Find(request, definition.Name, key);
         meter.AddRead(definition.Name, CapacityMeter.ReadUnits(found is null ? 0 : new Item(found).BilledSize(), request.Bool("ConsistentRead") == true));
         if (found is not null)
         {
@@ -87,6 +87,14 @@ internal sealed partial class DynamoDbService
         }
 
         meter.WriteOne(json);
+    }
+
+    /// <summary>Under the store's lock: an item that an answer is going to show, or not to.</summary>
+    private byte[]? Find(Request request, string name, byte[] key)
+    {
+        var table = _store.Require(name);
+        request.See(_store.Unwritten(table, key));
+        return table.Find(key);
     }
 
     /// <summary>The definition as it is now: parsing needs the schema, and happens outside of the lock.</summary>

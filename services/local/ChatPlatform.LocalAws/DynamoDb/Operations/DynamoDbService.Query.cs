@@ -40,6 +40,7 @@ internal sealed partial class DynamoDbService
         var resumes = start is not null && (edge is null || start.AsSpan().SequenceCompareTo(edge) is var order && (forward ? order >= 0 : order < 0));
         var range = new Range(
             Forward: forward,
+            Partition: source.Index is null ? prefix : [],
             From: resumes ? start : edge,
             Inclusive: !resumes,
             Contains: (_, item) =>
@@ -80,7 +81,7 @@ internal sealed partial class DynamoDbService
         var (start, _) = ReadStartKey(request, source, source.Index is null ? $"{InvalidStart}: The provided key element does not match the schema" : InvalidStart);
         if (start is not null && (start.AsSpan().SequenceCompareTo(from) < 0 || (end is not null && start.AsSpan().SequenceCompareTo(end) >= 0)))
             throw DynamoDbErrors.Validation("The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment.");
-        Answer(request, source, shape, new Range(true, start ?? from, start is null, (head, _) => head <= last ? true : null), json);
+        Answer(request, source, shape, new Range(true, [], start ?? from, start is null, (head, _) => head <= last ? true : null), json);
     }
 
     private void Answer(Request request, Source source, Shape shape, Range range, Utf8JsonWriter json)
@@ -91,7 +92,7 @@ internal sealed partial class DynamoDbService
         var more = false;
         if (shape.WritesItems)
             json.WriteStartArray("Items");
-        foreach (var entry in Read(source, range, shape.Limit))
+        foreach (var entry in Read(request, source, range, shape.Limit))
         {
             var item = new Item(entry);
             var shown = source.Index is null ? item : ItemRules.Project(source.Table, source.Index, item);
@@ -147,7 +148,7 @@ internal sealed partial class DynamoDbService
     /// <summary>
     /// The items of a range, read from the store in batches so that the lock is held briefly. Between batches others may write: a page is no snapshot, as in DynamoDB.
     /// </summary>
-    private IEnumerable<byte[]> Read(Source source, Range range, int limit)
+    private IEnumerable<byte[]> Read(Request request, Source source, Range range, int limit)
     {
         var batch = new List<byte[]>();
         var left = limit;
@@ -157,6 +158,7 @@ internal sealed partial class DynamoDbService
             lock (_store.Gate)
             {
                 var table = _store.Require(source.Table.Name);
+                request.See(_store.Unwritten(table, range.Partition, prefix: true));
                 if (source.Index is null)
                     next = Collect(table.Items, item => item, table.KeyOf, next, left, batch);
                 else if (table.Indexes.TryGetValue(source.Index.Name, out var index))
@@ -196,11 +198,12 @@ internal sealed partial class DynamoDbService
     }
 
     /// <summary>The items under a partition key, for other than answering a query.</summary>
-    internal IEnumerable<byte[]> ReadPartition(TableDefinition table, Item key)
+    internal IEnumerable<byte[]> ReadPartition(Request request, TableDefinition table, Item key)
     {
         var partition = Item.Payload(key.Encoded.Span, table.Keys.PartitionName).ToArray();
-        var range = new Range(true, ItemKeys.PartitionPrefix(partition), true, (_, item) => Item.Payload(item, table.Keys.PartitionName).SequenceEqual(partition) ? true : null);
-        return Read(new Source(table, null), range, int.MaxValue);
+        var prefix = ItemKeys.PartitionPrefix(partition);
+        var range = new Range(true, prefix, prefix, true, (_, item) => Item.Payload(item, table.Keys.PartitionName).SequenceEqual(partition) ? true : null);
+        return Read(request, new Source(table, null), range, int.MaxValue);
     }
 
     private Source ReadSource(Request request)
@@ -314,5 +317,6 @@ internal sealed partial class DynamoDbService
     private sealed record Shape(Condition? Filter, Projection? Projection, bool WritesItems, bool Consistent, int Limit, bool FetchesFromTable);
 
     /// <summary>Where reading begins and which entries, by head and item, it takes; <paramref name="Contains"/> gives null where it ends.</summary>
-    private sealed record Range(bool Forward, byte[]? From, bool Inclusive, Func<ulong, byte[], bool?> Contains);
+    /// <param name="Partition">What the table keys of all entries begin with; empty when they may be any.</param>
+    private sealed record Range(bool Forward, byte[] Partition, byte[]? From, bool Inclusive, Func<ulong, byte[], bool?> Contains);
 }

@@ -526,6 +526,7 @@ internal sealed partial class DynamoDbService
 
             json.WriteEndObject();
             json.WriteNumber("ItemCount", index.Entries.Count);
+            json.WriteNumber("IndexSizeBytes", index.SizeBytes);
             if (kind == IndexKind.Global)
             {
                 json.WriteString("IndexStatus", "ACTIVE");

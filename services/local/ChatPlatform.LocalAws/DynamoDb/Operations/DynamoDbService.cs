@@ -80,18 +80,19 @@ internal sealed partial class DynamoDbService : IAwsJsonService
     public async ValueTask HandleAsync(string operation, ReadOnlyMemory<byte> body, IBufferWriter<byte> answer, CancellationToken cancellationToken)
     {
         var known = _operations.Get(TargetPrefix, operation);
+        Request request;
         try
         {
-            Run(known, body, answer);
+            request = Run(known, body, answer);
         }
         catch (AwsException)
         {
-            // A refusal tells about the state as well: it must not be ahead of the log.
-            await _store.WhenDurableAsync(IsRead(operation));
+            // A refusal tells about the state as well: it must not be ahead of the log. Of items only a write's does.
+            await _store.WhenDurableAsync(IsRead(operation) ? _store.LastDefinition : long.MaxValue);
             throw;
         }
 
-        await _store.WhenDurableAsync(IsRead(operation));
+        await _store.WhenDurableAsync(IsRead(operation) ? Math.Max(request.Seen, _store.LastDefinition) : long.MaxValue);
     }
 
     private static bool IsOnItems(string operation) => operation is "Query" or "Scan" || operation.Contains("Item", StringComparison.Ordinal);
@@ -134,8 +135,8 @@ internal sealed partial class DynamoDbService : IAwsJsonService
         }
     }
 
-    /// <summary>Reads the request, refuses what the operation does not honour, and writes the answer.</summary>
-    internal static void Run(Operation<Action<Request, Utf8JsonWriter>> operation, ReadOnlyMemory<byte> body, IBufferWriter<byte> answer)
+    /// <summary>Reads the request, refuses what the operation does not honour, and writes the answer. Gives the request, with what was seen.</summary>
+    internal static Request Run(Operation<Action<Request, Utf8JsonWriter>> operation, ReadOnlyMemory<byte> body, IBufferWriter<byte> answer)
     {
         using var document = Parse(body);
         using var json = new Utf8JsonWriter(answer, Json);
@@ -143,6 +144,7 @@ internal sealed partial class DynamoDbService : IAwsJsonService
         json.WriteStartObject();
         operation.Handler(request, json);
         json.WriteEndObject();
+        return request;
     }
 
     /// <summary>The account's quotas as a new account has them; nothing here is throttled.</summary>

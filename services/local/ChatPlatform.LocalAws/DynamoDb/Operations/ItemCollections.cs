@@ -12,13 +12,14 @@ namespace ChatPlatform.LocalAws.DynamoDb.Operations;
 internal sealed class ItemCollections(Request request)
 {
     private const long Gigabyte = 1024 * 1024 * 1024;
-    private readonly bool _wanted = request.Choice("ReturnItemCollectionMetrics", "NONE", "SIZE", "NONE") == "SIZE";
-    private readonly SortedDictionary<string, (TableDefinition Table, Dictionary<string, Item> Keys)> _written = new(StringComparer.Ordinal);
+    /// <summary>Null when nobody asked.</summary>
+    private readonly SortedDictionary<string, (TableDefinition Table, Dictionary<string, Item> Keys)>? _written =
+        request.Choice("ReturnItemCollectionMetrics", "NONE", "SIZE", "NONE") == "SIZE" ? new(StringComparer.Ordinal) : null;
 
     /// <summary>Notes a write to the collection of an item; anything that has the partition key will do.</summary>
     public void Add(TableDefinition table, Item item)
     {
-        if (!_wanted || !table.Indexes.Any(i => i.Kind == IndexKind.Local))
+        if (_written is null || !table.Indexes.Any(i => i.Kind == IndexKind.Local))
             return;
         if (!_written.TryGetValue(table.Name, out var tables))
             _written[table.Name] = tables = (table, []);
@@ -29,7 +30,7 @@ internal sealed class ItemCollections(Request request)
     /// <summary>Writes <c>ItemCollectionMetrics</c> as one structure.</summary>
     public void WriteOne(Utf8JsonWriter json, DynamoDbService service)
     {
-        foreach (var (table, keys) in _written.Values)
+        foreach (var (table, keys) in _written?.Values.ToArray() ?? [])
         {
             json.WritePropertyName("ItemCollectionMetrics");
             Write(json, service, table, keys.Values.Single());
@@ -39,7 +40,7 @@ internal sealed class ItemCollections(Request request)
     /// <summary>Writes <c>ItemCollectionMetrics</c> as a map from tables to lists.</summary>
     public void WriteMap(Utf8JsonWriter json, DynamoDbService service)
     {
-        if (_written.Count == 0)
+        if (_written is not { Count: > 0 })
             return;
         json.WriteStartObject("ItemCollectionMetrics");
         foreach (var (table, keys) in _written.Values)
@@ -53,11 +54,11 @@ internal sealed class ItemCollections(Request request)
         json.WriteEndObject();
     }
 
-    private static void Write(Utf8JsonWriter json, DynamoDbService service, TableDefinition table, Item key)
+    private void Write(Utf8JsonWriter json, DynamoDbService service, TableDefinition table, Item key)
     {
         // Everything under the partition key, in the table and in its local indexes.
         var size = 0L;
-        foreach (var stored in service.ReadPartition(table, key))
+        foreach (var stored in service.ReadPartition(request, table, key))
         {
             var item = new Item(stored);
             size += item.BilledSize();

@@ -60,10 +60,10 @@ internal sealed class ItemWrite
     public IEnumerable<DocumentPath> UpdatedPaths => _actions.Select(a => a.Path);
 
     /// <summary>Bytes of what the request wants stored, for a transaction's 4 MB.</summary>
-    public int RequestSize => _item.Encoded.Length + _actions.Sum(a => a switch
+    public int RequestSize => _item.BilledSize() + _actions.Sum(a => a switch
     {
-        SetAction { Value: ValueOperand value } => value.Value.Encoded.Length,
-        AddAction add => add.Value.Encoded.Length,
+        SetAction { Value: ValueOperand value } => value.Value.BilledSize(),
+        AddAction add => add.Value.BilledSize(),
         _ => 0,
     });
 

@@ -19,6 +19,12 @@ internal sealed partial class Request(string operation, JsonElement root, string
 
     public JsonElement Root { get; } = root;
 
+    /// <summary>The latest frame of the log that a read's answer tells of and that was not written yet; 0 when none.</summary>
+    public long Seen { get; private set; }
+
+    /// <summary>Notes what an answer will tell of (<see cref="DynamoStore.Unwritten"/>).</summary>
+    public void See(long frame) => Seen = Math.Max(Seen, frame);
+
     /// <summary>Declares the members that the operation honours.</summary>
     /// <exception cref="AwsException">SerializationException: no object; ValidationException: another member is there.</exception>
     public Request Allow(params ReadOnlySpan<string> names)

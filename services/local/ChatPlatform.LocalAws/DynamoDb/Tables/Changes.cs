@@ -60,7 +60,7 @@ internal sealed class ChangeWriter
     {
         Kind(ChangeKind.Put);
         _writer.WriteLength(table);
-        _writer.WriteBlock(item);
+        Item(item);
     }
 
     public void Delete(int table, ReadOnlySpan<byte> key, bool expired)
@@ -72,11 +72,14 @@ internal sealed class ChangeWriter
 
     public void DefineStream(StreamDefinition definition) => Json(ChangeKind.DefineStream, definition);
 
-    public void Token(string token, ReadOnlySpan<byte> hash, long time)
+    public void Token(TransactionToken token, long time)
     {
         Kind(ChangeKind.Token);
-        _writer.WriteBlock(Encoding.UTF8.GetBytes(token));
-        _writer.WriteBlock(hash);
+        Span<byte> half = stackalloc byte[TransactionToken.HalfLength];
+        BinaryPrimitives.WriteUInt128LittleEndian(half, token.Id);
+        _writer.WriteBlock(half);
+        BinaryPrimitives.WriteUInt128LittleEndian(half, token.Request);
+        _writer.WriteBlock(half);
         Int64(time);
     }
 
@@ -96,11 +99,18 @@ internal sealed class ChangeWriter
         Int64(record.Sequence);
         Int64(record.Time);
         _writer.WriteByte(record.Expired ? (byte)1 : (byte)0);
-        _writer.WriteBlock(record.Old);
-        _writer.WriteBlock(record.New);
+        Item(record.Old);
+        Item(record.New);
     }
 
     public void End() => Kind(ChangeKind.End);
+
+    private void Item(ReadOnlySpan<byte> item)
+    {
+        var start = _writer.BeginBlock();
+        PlainForm.Write(_writer, item);
+        _writer.End(start);
+    }
 
     private void Kind(ChangeKind kind) => _writer.WriteByte((byte)kind);
 

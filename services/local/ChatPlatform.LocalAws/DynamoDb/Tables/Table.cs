@@ -7,11 +7,49 @@ using ChatPlatform.LocalAws.Streams;
 namespace ChatPlatform.LocalAws.DynamoDb.Tables;
 
 /// <summary>Entries of one secondary index. The value is the table's own item: projections are applied when read.</summary>
-internal sealed class SecondaryIndex(IndexDefinition definition)
+internal sealed class SecondaryIndex
 {
-    public IndexDefinition Definition { get; } = definition;
+    private readonly TableDefinition _table;
+
+    /// <summary>The attributes that it shows; null for all.</summary>
+    private readonly byte[][]? _shown;
+
+    public SecondaryIndex(TableDefinition table, IndexDefinition definition)
+    {
+        (_table, Definition) = (table, definition);
+        _shown = definition.ProjectionType == "ALL"
+            ? null
+            : [.. definition.Keys.Names.Concat(table.Keys.Names).Concat(definition.NonKeyAttributes).Distinct().Select(Encoding.UTF8.GetBytes)];
+    }
+
+    public IndexDefinition Definition { get; }
 
     public OrderedIndex<IndexEntry, IndexEntryOrder> Entries { get; } = new(default);
+
+    /// <summary>Sum of the billed sizes of what it shows.</summary>
+    public long SizeBytes { get; private set; }
+
+    /// <summary>Takes the entry of an item in the place of the old item's; null for none.</summary>
+    public void Replace(byte[] tableKey, byte[]? old, byte[]? item)
+    {
+        var before = old is null ? null : ItemKeys.OfIndex(_table, Definition, new Item(old), tableKey);
+        var after = item is null ? null : ItemKeys.OfIndex(_table, Definition, new Item(item), tableKey);
+        if (before is not null && !before.AsSpan().SequenceEqual(after))
+            Entries.Remove(before);
+        if (after is not null)
+            Entries.Set(after, new IndexEntry(after, item!));
+        SizeBytes += (after is null ? 0 : ShownSize(new Item(item))) - (before is null ? 0 : ShownSize(new Item(old)));
+    }
+
+    private int ShownSize(Item item)
+    {
+        if (_shown is null)
+            return item.BilledSize();
+        var size = 0;
+        foreach (var name in _shown)
+            size += item.TryGet(name, out var value) ? name.Length + value.BilledSize() : 0;
+        return size;
+    }
 }
 
 /// <summary>A table's items, their secondary indexes and their expiries. Guarded by the store's lock; the items' bytes never change and may be read outside of it.</summary>
@@ -49,13 +87,10 @@ internal sealed class Table
             Indexes.Remove(gone);
         foreach (var index in definition.Indexes.Where(i => !Indexes.ContainsKey(i.Name)))
         {
-            var added = new SecondaryIndex(index);
+            var added = new SecondaryIndex(definition, index);
             Indexes.Add(index.Name, added);
             foreach (var (_, item) in Items.Ascend([]))
-            {
-                if (ItemKeys.OfIndex(definition, index, new Item(item), KeyOf(item)) is { } entry)
-                    added.Entries.Set(entry, new IndexEntry(entry, item));
-            }
+                added.Replace(KeyOf(item), null, item);
         }
 
         var expiryName = definition.TimeToLiveAttribute is null ? null : Encoding.UTF8.GetBytes(definition.TimeToLiveAttribute);
@@ -82,14 +117,7 @@ internal sealed class Table
         SizeBytes += (item is null ? 0 : new Item(item).BilledSize()) - (old is null ? 0 : new Item(old).BilledSize());
 
         foreach (var index in Indexes.Values)
-        {
-            var before = old is null ? null : ItemKeys.OfIndex(Definition, index.Definition, new Item(old), key);
-            var after = item is null ? null : ItemKeys.OfIndex(Definition, index.Definition, new Item(item), key);
-            if (before is not null && !before.AsSpan().SequenceEqual(after))
-                index.Entries.Remove(before);
-            if (after is not null)
-                index.Entries.Set(after, new IndexEntry(after, item!));
-        }
+            index.Replace(key, old, item);
 
         if (_expiries is null)
             return;

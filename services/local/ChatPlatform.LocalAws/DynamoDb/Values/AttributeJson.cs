@@ -144,24 +144,27 @@ internal static class AttributeJson
     {
         foreach (var member in json.EnumerateObject())
         {
-            writer.WriteBlock(MemberName(member));
+            WriteName(member, writer);
             Read(member.Value, writer, depth);
         }
     }
 
-    private static byte[] MemberName(JsonProperty member)
+    private static void WriteName(JsonProperty member, ValueWriter writer)
     {
+        var name = JsonMarshal.GetRawUtf8PropertyName(member);
         try
         {
-            var name = Encoding.UTF8.GetBytes(member.Name);
-            return name.Length <= ushort.MaxValue
-                ? name
-                : throw DynamoDbErrors.InvalidValue($"Attribute name is too large, must be less than {ushort.MaxValue} bytes");
+            if (name.IndexOf((byte)'\\') >= 0 || !System.Text.Unicode.Utf8.IsValid(name))
+                name = Encoding.UTF8.GetBytes(member.Name);
         }
         catch (InvalidOperationException)
         {
             throw AwsException.Serialization("An attribute name is not valid Unicode");
         }
+
+        if (name.Length > ushort.MaxValue)
+            throw DynamoDbErrors.InvalidValue($"Attribute name is too large, must be less than {ushort.MaxValue} bytes");
+        AttributeNames.Write(writer, name);
     }
 
     private static void Read(JsonElement json, ValueWriter writer, int depth)

@@ -32,7 +32,7 @@ internal static class AttributeText
         {
             if (at > 0)
                 text.WriteByte((byte)',');
-            WriteString(text, Block(members, ref at));
+            WriteString(text, AttributeNames.Read(members, ref at));
             text.WriteByte((byte)':');
             WriteValue(text, members, ref at);
         }

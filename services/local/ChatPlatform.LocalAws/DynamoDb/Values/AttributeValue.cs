@@ -19,7 +19,7 @@ internal enum AttributeType : byte
 
 /// <summary>
 /// One value in its stored form: a type byte, the payload's length as a varint, the payload. S is UTF-8, N is <see cref="DynamoNumber"/>'s form, BOOL one byte;
-/// a set is its elements, each with a varint length, in memcmp order; L is values one after another; M is names (varint length, UTF-8) each followed by its value, in the order they were given.
+/// a set is its elements, each with a varint length, in memcmp order; L is values one after another; M is names (<see cref="AttributeNames"/>) each followed by its value, in the order they were given.
 /// Immutable: the bytes behind it never change.
 /// </summary>
 internal readonly struct AttributeValue(ReadOnlyMemory<byte> encoded)
@@ -201,11 +201,9 @@ internal readonly struct Item(ReadOnlyMemory<byte> encoded)
     {
         for (var at = 0; at < encoded.Length;)
         {
-            var length = VarInt.Read(encoded, ref at);
-            var isIt = encoded.Slice(at, length).SequenceEqual(name);
-            at += length;
+            var isIt = AttributeNames.Read(encoded, ref at).SequenceEqual(name);
             var start = at++;
-            length = VarInt.Read(encoded, ref at);
+            var length = VarInt.Read(encoded, ref at);
             at += length;
             if (!isIt)
                 continue;
@@ -227,9 +225,7 @@ internal readonly struct Item(ReadOnlyMemory<byte> encoded)
         {
             if (_at >= encoded.Length)
                 return false;
-            var length = VarInt.Read(encoded.Span, ref _at);
-            var name = encoded.Slice(_at, length);
-            _at += length;
+            var name = AttributeNames.Read(encoded, ref _at);
             Current = (name, AttributeValue.Next(encoded, ref _at));
             return true;
         }

@@ -66,7 +66,7 @@ internal sealed class ValueWriter(int capacity = 256)
 
     public void WriteRaw(ReadOnlySpan<byte> bytes) => bytes.CopyTo(Reserve(bytes.Length));
 
-    /// <summary>Bytes with their length before them: a name, or an element of a set.</summary>
+    /// <summary>Bytes with their length before them, e.g. an element of a set.</summary>
     public void WriteBlock(ReadOnlySpan<byte> bytes)
     {
         WriteLength(bytes.Length);
@@ -83,7 +83,7 @@ internal sealed class ValueWriter(int capacity = 256)
 
     public void WriteMember(ReadOnlySpan<byte> name, AttributeValue value)
     {
-        WriteBlock(name);
+        AttributeNames.Write(this, name);
         Write(value);
     }
 
@@ -91,11 +91,17 @@ internal sealed class ValueWriter(int capacity = 256)
     public int Begin(AttributeType type)
     {
         WriteByte((byte)type);
+        return BeginBlock();
+    }
+
+    /// <summary>Opens a block whose length is not known yet; give the result to <see cref="End"/>.</summary>
+    public int BeginBlock()
+    {
         WriteByte(0);
         return Length;
     }
 
-    /// <summary>Closes a container: its length is known now; the payload moves when the length needs more than the one byte kept for it.</summary>
+    /// <summary>Closes a container or a block: its length is known now; the payload moves when the length needs more than the one byte kept for it.</summary>
     public void End(int start)
     {
         var length = Length - start;

@@ -40,5 +40,8 @@ internal sealed class S3Exception(string code, string message, int status) : Aws
     public static S3Exception BadDigest(string name) =>
         new("BadDigest", $"The {name} you specified did not match what we received.", 400);
 
+    public static S3Exception SignatureDoesNotMatch(params IReadOnlyList<KeyValuePair<string, string>> details) =>
+        new("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.", 403) { Details = details };
+
     public static S3Exception AccessDenied(string message) => new("AccessDenied", message, 403);
 }

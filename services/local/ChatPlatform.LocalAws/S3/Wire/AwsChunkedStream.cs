@@ -8,10 +8,13 @@ namespace ChatPlatform.LocalAws.S3.Wire;
 
 /// <summary>
 /// Reads the bytes inside an <c>aws-chunked</c> body: <c>HEXSIZE[;chunk-signature=…]\r\n BYTES \r\n … 0[;…]\r\n [trailer: value\r\n …] \r\n</c>
-/// (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html, …/sigv4-streaming-trailers.html). Chunk signatures are read over, not checked.
-/// Every malformed body ends in <see cref="S3Exception"/> <c>IncompleteBody</c> or <c>InvalidRequest</c>. Not thread-safe.
+/// (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html, …/sigv4-streaming-trailers.html). Every malformed body ends in
+/// <see cref="S3Exception"/> <c>IncompleteBody</c> or <c>InvalidRequest</c>. Not thread-safe.
 /// </summary>
-internal sealed class AwsChunkedStream(Stream body, long? decodedLength) : Stream
+/// <param name="body">What was sent.</param>
+/// <param name="decodedLength">How many bytes there are inside; null when the client did not say.</param>
+/// <param name="signatures">Checks each chunk when it is read whole, and the trailers, with <c>SignatureDoesNotMatch</c>; null reads signatures over. Disposed with the stream.</param>
+internal sealed class AwsChunkedStream(Stream body, long? decodedLength, ChunkSignatures? signatures = null) : Stream
 {
     private const int MaxLine = 4 * 1024;
     private const int MaxTrailers = 16;
@@ -20,6 +23,7 @@ internal sealed class AwsChunkedStream(Stream body, long? decodedLength) : Strea
     private long _left;
     private long _read;
     private bool _inChunk;
+    private string? _signature;
     private bool _ended;
 
     /// <summary>The trailing headers by name; complete once a read gave 0.</summary>
@@ -52,6 +56,7 @@ internal sealed class AwsChunkedStream(Stream body, long? decodedLength) : Strea
             throw S3Exception.IncompleteBody();
         var part = available.Slice(0, Math.Min(Math.Min(available.Length, _left), buffer.Length));
         part.CopyTo(buffer.Span);
+        signatures?.Append(part);
         var count = (int)part.Length;
         _reader.AdvanceTo(part.End);
         _left -= count;
@@ -79,8 +84,10 @@ internal sealed class AwsChunkedStream(Stream body, long? decodedLength) : Strea
     {
         if (_inChunk && (await LineAsync(cancellationToken)).Length != 0)
             throw S3Exception.InvalidRequest("A chunk is longer than its size says.");
+        if (_inChunk)
+            signatures?.EndChunk(_signature);
         _inChunk = true;
-        _left = ParseSize(await LineAsync(cancellationToken));
+        (_left, _signature) = ParseHead(await LineAsync(cancellationToken));
         if (_left > 0)
         {
             if (decodedLength is { } most && _left > most - _read)
@@ -88,6 +95,7 @@ internal sealed class AwsChunkedStream(Stream body, long? decodedLength) : Strea
             return true;
         }
 
+        signatures?.EndChunk(_signature);
         while (await LineAsync(cancellationToken, endIsEmpty: true) is { Length: > 0 } line)
         {
             var colon = line.IndexOf(':');
@@ -98,17 +106,21 @@ internal sealed class AwsChunkedStream(Stream body, long? decodedLength) : Strea
 
         if (decodedLength is { } expected && expected != _read)
             throw S3Exception.IncompleteBody();
+        signatures?.EndTrailers(_trailers);
         _ended = true;
         return false;
     }
 
-    private static long ParseSize(string line)
+    /// <summary>The size of a chunk and its signature, which is null when there is none.</summary>
+    private static (long Size, string? Signature) ParseHead(string line)
     {
+        const string signature = "chunk-signature=";
         var semicolon = line.IndexOf(';');
         var digits = semicolon < 0 ? line : line[..semicolon];
         if (digits.Length is 0 or > 15 || !long.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var size))
             throw S3Exception.InvalidRequest("A chunk's size is not a hexadecimal number.");
-        return size;
+        var extension = semicolon < 0 ? "" : line[(semicolon + 1)..];
+        return (size, extension.StartsWith(signature, StringComparison.Ordinal) ? extension[signature.Length..] : null);
     }
 
     private async ValueTask<string> LineAsync(CancellationToken cancellationToken, bool endIsEmpty = false)
@@ -144,7 +156,11 @@ internal sealed class AwsChunkedStream(Stream body, long? decodedLength) : Strea
     protected override void Dispose(bool disposing)
     {
         if (disposing)
+        {
             _reader.Complete();
+            signatures?.Dispose();
+        }
+
         base.Dispose(disposing);
     }
 }

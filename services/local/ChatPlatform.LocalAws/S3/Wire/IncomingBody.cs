@@ -41,7 +41,7 @@ internal static class IncomingBody
         AwsChunkedStream? frame = null;
         var body = call.Request.Body;
         if (chunked)
-            body = frame = new AwsChunkedStream(body, decodedLength);
+            body = frame = new AwsChunkedStream(body, decodedLength, call.ChunkSignatures);
         using (frame)
         {
             await CopyAsync(body, staged, most, call.Aborted);

@@ -5,8 +5,21 @@ using ChatPlatform.LocalAws.S3.Objects;
 
 namespace ChatPlatform.LocalAws.S3.Wire;
 
-/// <summary>The keys presigned URLs must be signed with. Without a secret only form and expiry can be checked.</summary>
-internal sealed record SigningCredentials(string? AccessKeyId, string? SecretAccessKey);
+/// <summary>The keys presigned URLs and signed chunks must be signed with. Without a secret only form and expiry can be checked. Thread-safe.</summary>
+internal sealed record SigningCredentials(string? AccessKeyId, string? SecretAccessKey)
+{
+    /// <summary>The key that signs what S3 gets on a day in a region; null when the secret is not known, or is that of another access key.</summary>
+    public byte[]? SigningKey(string accessKeyId, string date, string region)
+    {
+        if (SecretAccessKey is not { Length: > 0 } || (AccessKeyId is { Length: > 0 } known && known != accessKeyId))
+            return null;
+        return ((string[])[date, region, "s3", "aws4_request"])
+            .Aggregate(Encoding.UTF8.GetBytes("AWS4" + SecretAccessKey), (key, text) => HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(text)));
+    }
+
+    /// <summary>The signature of a text, in lower-case hexadecimal digits.</summary>
+    public static string Sign(byte[] signingKey, string text) => Convert.ToHexStringLower(HMACSHA256.HashData(signingKey, Encoding.UTF8.GetBytes(text)));
+}
 
 /// <summary>Checks AWS Signature Version 4 in a query string (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html). Thread-safe.</summary>
 internal static class PresignedUrl
@@ -54,19 +67,19 @@ internal static class PresignedUrl
         var unsigned = amzHeaders.Where(name => name != "x-amz-content-sha256" && !signedHeaders.Contains(name)).ToArray();
         if (unsigned.Length > 0)
             throw new S3Exception("AccessDenied", "There were headers present in the request which were not signed", 403) { Details = [new("HeadersNotSigned", string.Join(", ", unsigned))] };
-        if (credentials.SecretAccessKey is not { Length: > 0 } secret)
+        if (credentials.SecretAccessKey is not { Length: > 0 })
             return;
-        if (credentials.AccessKeyId is { Length: > 0 } id && scope[0] != id)
+        if (credentials.SigningKey(scope[0], scope[1], scope[2]) is not { } key)
             throw new S3Exception("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", 403) { Details = [new("AWSAccessKeyId", scope[0])] };
 
         var canonical = CanonicalRequest(method, path, query, signedHeaders, headers);
         var toSign = $"{Algorithm}\n{query["X-Amz-Date"]}\n{string.Join('/', scope[1..])}\n{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(canonical)))}";
-        var expected = Convert.ToHexStringLower(Mac(SigningKey(secret, scope[1], scope[2]), toSign));
+        var expected = SigningCredentials.Sign(key, toSign);
         if (!CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(expected), Encoding.UTF8.GetBytes(query["X-Amz-Signature"]!)))
-            throw new S3Exception("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.", 403)
-            {
-                Details = [new("AWSAccessKeyId", scope[0]), new("StringToSign", toSign), new("SignatureProvided", query["X-Amz-Signature"]!), new("CanonicalRequest", canonical)],
-            };
+        {
+            throw S3Exception.SignatureDoesNotMatch(
+                new("AWSAccessKeyId", scope[0]), new("StringToSign", toSign), new("SignatureProvided", query["X-Amz-Signature"]!), new("CanonicalRequest", canonical));
+        }
     }
 
     /// <summary>RFC 3986 unreserved characters stay, everything else becomes %XX of its UTF-8 bytes; S3 leaves the path's slashes.</summary>
@@ -98,11 +111,6 @@ internal static class PresignedUrl
     }
 
     private static string Collapse(string value) => string.Join(' ', value.Split(' ', StringSplitOptions.RemoveEmptyEntries));
-
-    private static byte[] SigningKey(string secret, string date, string region) =>
-        Mac(Mac(Mac(Mac(Encoding.UTF8.GetBytes("AWS4" + secret), date), region), "s3"), "aws4_request");
-
-    private static byte[] Mac(byte[] key, string text) => HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(text));
 
     private static S3Exception Malformed(string message) => new("AuthorizationQueryParametersError", message, 400);
 }

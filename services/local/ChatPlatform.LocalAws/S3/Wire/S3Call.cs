@@ -36,6 +36,9 @@ internal sealed class S3Call(HttpContext context, string bucket, string key, str
 
     public S3Query Query => query;
 
+    /// <summary>What checks the chunks of the body; null when they are not signed, or not with a key that is known here.</summary>
+    public ChunkSignatures? ChunkSignatures { get; set; }
+
     public CancellationToken Aborted => context.RequestAborted;
 
     public bool IsHead => HttpMethods.IsHead(Request.Method);

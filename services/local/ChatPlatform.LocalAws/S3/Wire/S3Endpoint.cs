@@ -9,7 +9,8 @@ namespace ChatPlatform.LocalAws.S3.Wire;
 
 /// <summary>
 /// Answers every request that no other endpoint takes as S3's REST protocol (https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAPI.html), path style and
-/// virtual-host style. Presigned URLs are verified; an <c>Authorization</c> header is not: every caller on loopback is trusted.
+/// virtual-host style. Presigned URLs are verified, and the chunks of a signed <c>aws-chunked</c> body; the signature in an <c>Authorization</c> header is not:
+/// every caller on loopback is trusted.
 /// </summary>
 internal sealed partial class S3Endpoint(
     IReadOnlyList<S3Operation> operations, S3Service service, ObjectStore store, SigningCredentials credentials, FaultRules faults, TimeProvider time, Meters meters,
@@ -124,6 +125,11 @@ internal sealed partial class S3Endpoint(
         else if (call.Query["AWSAccessKeyId"] is not null || call.Header("authorization")?.StartsWith("AWS ", StringComparison.Ordinal) == true)
         {
             throw S3Exception.InvalidRequest("The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.");
+        }
+
+        else
+        {
+            call.ChunkSignatures = ChunkSignatures.Of(call.Header("x-amz-content-sha256"), call.Header("authorization"), call.Header("x-amz-date"), credentials);
         }
 
         string? RequestHeader(string name) => call.Request.Headers.TryGetValue(name, out var values) ? values.ToString() : null;
