@@ -39,8 +39,8 @@ internal sealed record CdcPipeline(string Name, TableSchema Table, int BufferSec
     public IReadOnlyDictionary<string, string> FunctionSettings { get; } = new Dictionary<string, string> { ["KIND_FIELD"] = "type" };
 
     /// <summary>
-    /// The mapping: the body of CreateEventSourceMapping (https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html), and in the same words the properties of
-    /// <c>AWS::Lambda::EventSourceMapping</c>.
+    /// The mapping: the body of CreateEventSourceMapping (https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html), and in the same
+    /// words the properties of <c>AWS::Lambda::EventSourceMapping</c>.
     /// </summary>
     /// <param name="onFailure">The ARN of the bucket for what can never be delivered.</param>
     public JsonObject Mapping(JsonNode streamArn, JsonNode function, JsonNode onFailure) => new()

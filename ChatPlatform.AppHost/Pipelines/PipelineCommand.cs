@@ -4,8 +4,8 @@ using ChatPlatform.AppHost.Pipelines.CloudFormation;
 namespace ChatPlatform.AppHost.Pipelines;
 
 /// <summary>
-/// <c>./dev pipeline NAME --stream-arn ARN [--firehose-arn ARN] [--bucket NAME] [--format cloudformation|serverless] [--output FILE]</c>: the pipeline of the app model as a template for AWS, on
-/// standard output unless a file is named. Without <c>--firehose-arn</c> the template makes the delivery stream too.
+/// <c>./dev pipeline NAME --stream-arn ARN [--firehose-arn ARN] [--bucket NAME] [--format cloudformation|serverless] [--output FILE]</c>: the pipeline of the
+/// app model as a template for AWS, on standard output unless a file is named. Without <c>--firehose-arn</c> the template makes the delivery stream too.
 /// </summary>
 internal sealed partial class PipelineCommand
 {

@@ -3,7 +3,9 @@ using Xunit.Sdk;
 
 namespace ChatPlatform.AwsRules;
 
-/// <summary>The page of AWS that every row of a table of rules comes from. A table whose rows come from several has the page as each row's first column, <c>source</c>.</summary>
+/// <summary>
+/// The page of AWS that every row of a table of rules comes from. A table whose rows come from several has the page as each row's first column, <c>source</c>.
+/// </summary>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class AwsPageAttribute(string url) : Attribute
 {

@@ -3,8 +3,8 @@ using System.Text.Json.Nodes;
 namespace ChatPlatform.AppHost.Pipelines.CloudFormation;
 
 /// <summary>
-/// Values that are known when a stack is made (https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html). Joins, not <c>Fn::Sub</c>:
-/// its <c>${…}</c> would meet the variables of the Serverless Framework.
+/// Values that are known when a stack is made (https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html).
+/// Joins, not <c>Fn::Sub</c>: its <c>${…}</c> would meet the variables of the Serverless Framework.
 /// </summary>
 internal static class Reference
 {

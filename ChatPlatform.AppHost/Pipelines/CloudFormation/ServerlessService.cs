@@ -3,8 +3,8 @@ using System.Text.Json.Nodes;
 namespace ChatPlatform.AppHost.Pipelines.CloudFormation;
 
 /// <summary>
-/// A template as a service of the Serverless Framework, <c>serverless.json</c> (https://www.serverless.com/framework/docs/providers/aws/guide/serverless.yml): functions are its own,
-/// everything else goes into its CloudFormation stack as it is.
+/// A template as a service of the Serverless Framework, <c>serverless.json</c> (https://www.serverless.com/framework/docs/providers/aws/guide/serverless.yml):
+/// functions are its own, everything else goes into its CloudFormation stack as it is.
 /// </summary>
 internal static class ServerlessService
 {

@@ -4,7 +4,10 @@ using System.Text.Json.Nodes;
 
 namespace ChatPlatform.AppHost.Pipelines.CloudFormation;
 
-/// <summary>A CloudFormation template that grows (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html). Sections keep the order in which they were added to.</summary>
+/// <summary>
+/// A CloudFormation template that grows (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html). Sections keep the order in
+/// which they were added to.
+/// </summary>
 internal sealed class Template(string description)
 {
     private static readonly JsonSerializerOptions Written = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

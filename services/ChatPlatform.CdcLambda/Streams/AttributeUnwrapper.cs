@@ -1,8 +1,8 @@
 namespace ChatPlatform.CdcLambda.Streams;
 
 /// <summary>
-/// Turns DynamoDB's typed JSON (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html) into plain JSON, byte for byte where it can be:
-/// a string keeps its escapes, a number its digits, a binary its base64. Thread-safe.
+/// Turns DynamoDB's typed JSON (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html) into plain JSON, byte for byte where it
+/// can be: a string keeps its escapes, a number its digits, a binary its base64. Thread-safe.
 /// </summary>
 internal static class AttributeUnwrapper
 {

@@ -7,8 +7,9 @@ using System.Text.Json;
 namespace ChatPlatform.CdcLambda.Streams;
 
 /// <summary>
-/// Goes through UTF-8 JSON (RFC 8259) once, where the caller knows what may come next: <see cref="Utf8JsonReader"/> keeps for every token what it was and where, which is half of the time that an
-/// event takes. Text is handed out as it stands between its quotes. Refuses what is no sound JSON with a <see cref="FormatException"/>, and nesting beyond 128 levels: items nest to 32
+/// Goes through UTF-8 JSON (RFC 8259) once, where the caller knows what may come next: <see cref="Utf8JsonReader"/> keeps for every token what it was and
+/// where, which is half of the time that an event takes. Text is handed out as it stands between its quotes. Refuses what is no sound JSON with a
+/// <see cref="FormatException"/>, and nesting beyond 128 levels: items nest to 32
 /// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html), each of them two levels of typed JSON, under four of the event.
 /// </summary>
 internal ref struct JsonScanner(ReadOnlySpan<byte> source)

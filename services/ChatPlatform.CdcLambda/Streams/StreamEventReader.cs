@@ -5,8 +5,8 @@ using System.Text.Json;
 namespace ChatPlatform.CdcLambda.Streams;
 
 /// <summary>
-/// Reads a DynamoDB stream event (https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html) in one pass over its UTF-8 and unwraps every NewImage to a flat JSON line.
-/// Nothing is allocated per record or attribute. Not thread-safe only through the buffers it is given.
+/// Reads a DynamoDB stream event (https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html) in one pass over its UTF-8 and unwraps every NewImage to a flat
+/// JSON line. Nothing is allocated per record or attribute. Not thread-safe only through the buffers it is given.
 /// </summary>
 /// <param name="dropFields">UTF-8 names of top-level attributes that leave no trace.</param>
 /// <param name="kindField">UTF-8 name of the top-level string attribute that tells the item's kind: its value up to the first <c>#</c>.</param>

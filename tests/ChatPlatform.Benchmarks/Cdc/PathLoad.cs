@@ -11,9 +11,10 @@ namespace ChatPlatform.Benchmarks.Cdc;
 internal sealed record PathResult(double RecordsPerSecond, LatencyHistogram Lag);
 
 /// <summary>
-/// Table → stream → emulator → function → Firehose → bucket, all as processes with their data on disk and with the AppHost's settings (batches of 1,000, no parallelization, polls every 250 ms), but
-/// with Firehose's buffer at 0 s, so that it is the path that is measured and not its waiting. Items are of the chat-log's size, some 300 bytes. First a backlog that is written before the
-/// mapping is there, then 2,000 writes a second in steady pace; the bucket is listed every 50 ms, and every line of every new object is read.
+/// Table → stream → emulator → function → Firehose → bucket, all as processes with their data on disk and with the AppHost's settings (batches of 1,000, no
+/// parallelization, polls every 250 ms), but with Firehose's buffer at 0 s, so that it is the path that is measured and not its waiting. Items are of the
+/// chat-log's size, some 300 bytes. First a backlog that is written before the mapping is there, then 2,000 writes a second in steady pace; the bucket is
+/// listed every 50 ms, and every line of every new object is read.
 /// </summary>
 internal sealed class PathLoad(TextWriter output, bool quick)
 {

@@ -18,10 +18,10 @@ namespace ChatPlatform.Benchmarks.Cdc;
 internal sealed record UnwrapResult(double MegabytesPerSecond, double Ratio);
 
 /// <summary>
-/// From a stream event's UTF-8 to flat JSON lines: the CDC function's reader, next to what AWS offers: <c>unmarshall</c> of <c>@aws-sdk/util-dynamodb</c> in Node (bytes → <c>JSON.parse</c> →
-/// <c>unmarshall</c> → <c>JSON.stringify</c> → bytes) and <c>Document.ToJson</c> of the SDK for .NET (event → <see cref="AttributeValue"/> → <see cref="Document"/> → text).
-/// Input: the conversation file as one event, each record whole as Lambda gives it. Each on one thread, in turn, the median of five rounds after a warm-up. MB are those of the event.
-/// The lines of ours and of Node must say the same.
+/// From a stream event's UTF-8 to flat JSON lines: the CDC function's reader, next to what AWS offers: <c>unmarshall</c> of <c>@aws-sdk/util-dynamodb</c> in
+/// Node (bytes → <c>JSON.parse</c> → <c>unmarshall</c> → <c>JSON.stringify</c> → bytes) and <c>Document.ToJson</c> of the SDK for .NET (event →
+/// <see cref="AttributeValue"/> → <see cref="Document"/> → text). Input: the conversation file as one event, each record whole as Lambda gives it. Each on one
+/// thread, in turn, the median of five rounds after a warm-up. MB are those of the event. The lines of ours and of Node must say the same.
 /// </summary>
 internal static class UnwrapComparison
 {

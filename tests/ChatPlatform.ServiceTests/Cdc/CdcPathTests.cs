@@ -5,7 +5,10 @@ using Xunit.Abstractions;
 
 namespace ChatPlatform.ServiceTests.Cdc;
 
-/// <summary>Every NewImage reaches the lake at least once, in order per item, exactly as unwrapping makes it. <c>CDC_ITEMS</c> sets the writes of the long test (2,000 unless set; 1000000 for the whole of it).</summary>
+/// <summary>
+/// Every NewImage reaches the lake at least once, in order per item, exactly as unwrapping makes it. <c>CDC_ITEMS</c> sets the writes of the long test (2,000
+/// unless set; 1000000 for the whole of it).
+/// </summary>
 public sealed class CdcPathTests(ITestOutputHelper output)
 {
     private const int Versions = 4;

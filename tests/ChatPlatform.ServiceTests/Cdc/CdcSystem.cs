@@ -13,8 +13,8 @@ using ChatPlatform.ServiceTests.Processes;
 namespace ChatPlatform.ServiceTests.Cdc;
 
 /// <summary>
-/// Table → stream → function → Firehose → bucket with the real processes: LocalAws and the Lambda emulator on one port each for their lives, whatever is killed, and their folders, which are
-/// deleted at the end. Not thread-safe.
+/// Table → stream → function → Firehose → bucket with the real processes: LocalAws and the Lambda emulator on one port each for their lives, whatever is
+/// killed, and their folders, which are deleted at the end. Not thread-safe.
 /// </summary>
 public sealed class CdcSystem : IAsyncDisposable
 {
@@ -99,8 +99,8 @@ public sealed class CdcSystem : IAsyncDisposable
     }
 
     /// <summary>
-    /// Every line of the objects that were not read before, with the time at which its object was listed, in the order of delivery: names begin with the time of their oldest record, and one
-    /// object follows the other. Holds one line at a time.
+    /// Every line of the objects that were not read before, with the time at which its object was listed, in the order of delivery: names begin with the time
+    /// of their oldest record, and one object follows the other. Holds one line at a time.
     /// </summary>
     public async IAsyncEnumerable<(DateTimeOffset Listed, string Line)> NewLinesAsync()
     {

@@ -55,7 +55,9 @@ internal sealed record Changes(
             line => (line.GetProperty("seq").GetInt32(), 1));
     }
 
-    /// <summary>Writes every version of every item, an item's in their order; what the store refuses, or has not acknowledged when it is killed, is written again.</summary>
+    /// <summary>
+    /// Writes every version of every item, an item's in their order; what the store refuses, or has not acknowledged when it is killed, is written again.
+    /// </summary>
     public Task WriteAsync(CdcSystem system) =>
         Task.WhenAll(Enumerable.Range(First, Items).Chunk((Items + Writers - 1) / Writers).Select(part => Task.Run(() => WriteAsync(system, part))));
 
@@ -86,7 +88,10 @@ internal sealed record Changes(
     private static string Text(string value) => JsonSerializer.Serialize(value, Readable);
 }
 
-/// <summary>Reads the lake against what was written: every line is one of the changes, and an item's versions come first in their order. A byte an item, whatever their number. Not thread-safe.</summary>
+/// <summary>
+/// Reads the lake against what was written: every line is one of the changes, and an item's versions come first in their order. A byte an item, whatever their
+/// number. Not thread-safe.
+/// </summary>
 internal sealed class LakeComparison(Changes changes)
 {
     private readonly byte[] _newest = new byte[changes.Items];

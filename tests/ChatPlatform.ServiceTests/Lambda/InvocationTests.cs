@@ -5,7 +5,10 @@ using ChatPlatform.AwsRules;
 
 namespace ChatPlatform.ServiceTests.Lambda;
 
-/// <summary>Rules of https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html and https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html, over one emulator.</summary>
+/// <summary>
+/// Rules of https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html and https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html, over one
+/// emulator.
+/// </summary>
 public sealed class InvocationTests(InvocationTests.Shared shared) : IClassFixture<InvocationTests.Shared>
 {
     private const string Script = "tests/ChatPlatform.ServiceTests/Lambda/scripted-function.mjs";

@@ -3,7 +3,9 @@ using System.Text.Json.Nodes;
 
 namespace ChatPlatform.SystemTests.Pipelines;
 
-/// <summary><c>./dev pipeline</c>: what it writes holds against AWS's schemas, says the same as the pipeline that runs on the laptop, and a wrong option is one line.</summary>
+/// <summary>
+/// <c>./dev pipeline</c>: what it writes holds against AWS's schemas, says the same as the pipeline that runs on the laptop, and a wrong option is one line.
+/// </summary>
 public sealed class PipelineTemplateTests : IDisposable
 {
     private const string StreamArn = "arn:aws:dynamodb:ap-northeast-2:123456789012:table/chat-log/stream/2026-03-01T00:00:00.000";

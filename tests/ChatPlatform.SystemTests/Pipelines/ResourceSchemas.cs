@@ -5,7 +5,8 @@ using System.Text.Json.Nodes;
 namespace ChatPlatform.SystemTests.Pipelines;
 
 /// <summary>
-/// AWS's own description of CloudFormation's resources, as the npm package <c>@aws-cdk/aws-service-spec</c> carries it: which properties there are, which are required, and of what type. Immutable.
+/// AWS's own description of CloudFormation's resources, as the npm package <c>@aws-cdk/aws-service-spec</c> carries it: which properties there are, which are
+/// required, and of what type. Immutable.
 /// </summary>
 internal sealed class ResourceSchemas : IDisposable
 {
