@@ -54,6 +54,7 @@ var relay = builder.AddProject<Projects.ChatPlatform_Relay>("relay", launchProfi
     .WithTokenKeys(tokens)
     .WithEnvironment("Api__GrpcAddress", api.GetEndpoint("grpc"))
     .DisableForwardedHeaders()
+    .WithEksParameter("RateLimits__TrustedProxies", eks?.PodNetworks)
     .WithEksPodAddress("Relay__AdvertisedGrpcAddress", "grpc")
     // Memory is what sockets cost; they leave in waves when a pod goes, and a second pod must have room for them.
     .WithEksScaling(max: 30, cpu: 60, metric: new EksPodMetric("chat_sockets", Average: 10_000)).WithEksSize(cpuMillis: 500, memoryMi: 1024)
