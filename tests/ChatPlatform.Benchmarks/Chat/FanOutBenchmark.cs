@@ -49,6 +49,8 @@ internal static class FanOutBenchmark
             var (before, watch) = (Interlocked.Read(ref received), Stopwatch.StartNew());
             var sent = await SendForAsync(TimeSpan.FromSeconds(seconds));
             var rate = (Interlocked.Read(ref received) - before) / watch.Elapsed.TotalSeconds;
+            if (readers.Find(reader => reader.IsFaulted) is { } lost)
+                await lost;
             await output.WriteLineAsync(FormattableString.Invariant($"(d) fan-out: {sent} messages to {count:N0} members over two relays in {watch.Elapsed.TotalSeconds:0.0} s: {rate:0} deliveries/s"));
             await stop.CancelAsync();
             foreach (var socket in sockets)
@@ -79,10 +81,13 @@ internal static class FanOutBenchmark
                         while (await socket.CountAsync(buffer, stop.Token) is > 0 and var frames)
                             Interlocked.Add(ref received, frames);
                     }
-                    catch (Exception error) when (error is OperationCanceledException or System.Net.Sockets.SocketException or ObjectDisposedException)
+                    catch (Exception error) when (stop.IsCancellationRequested && error is OperationCanceledException or System.Net.Sockets.SocketException or ObjectDisposedException)
                     {
-                        Debug.Assert(stop.IsCancellationRequested, "A client lost its connection.");
+                        return;
                     }
+
+                    if (!stop.IsCancellationRequested)
+                        throw new InvalidOperationException($"A member's connection was closed with {socket.CloseCode}.");
                 },
                 cancellationToken);
         }

@@ -228,7 +228,8 @@ public sealed class EventClientTests : IDisposable
             while (await reader.ReadAsync(_stop.Token) is { } bytes)
             {
                 var message = ForwardMessage.Read(bytes, 10_000_000, new ArrayBufferWriter<byte>())!;
-                Messages.Enqueue(message);
+                // Its entries lie in the reader's buffer.
+                Messages.Enqueue(message with { Entries = message.Entries.ToArray() });
                 if (!Acknowledge)
                     continue;
                 var ack = new ArrayBufferWriter<byte>();
