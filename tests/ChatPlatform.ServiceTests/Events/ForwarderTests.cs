@@ -122,6 +122,7 @@ public sealed class ForwarderTests
         await services.StartForwarderAsync(configuration: $$"""
             service:
               storage.path: ${STORAGE_PATH}
+              flush: 0.1
               scheduler.base: 0.2
               scheduler.cap: 1
             pipeline:
@@ -172,11 +173,16 @@ public sealed class ForwarderTests
         var expected = Enumerable.Range(0, 20).Select(i => $"{{\"n\":{i}}}").ToList();
         await services.Forwarder!.WaitForAsync(async () => (await ObjectLinesAsync(s3)).Count >= 20, "the objects", TimeSpan.FromSeconds(60));
         (await ObjectLinesAsync(s3)).ShouldBe(expected);
-        (await File.ReadAllLinesAsync(Path.Combine(services.Folder, "lines/all.txt"))).Length.ShouldBe(20);
         using var http = new HttpClient();
-        var metrics = await http.GetStringAsync(services.ForwarderUrl + "/api/v1/metrics");
-        metrics.ShouldContain("\"grep.0\":{\"drop_records\":20");
-        metrics.ShouldContain("\"s3.1\":{\"proc_records\":20");
+        // What is delivered is counted after its place is written down.
+        await services.Forwarder!.WaitForAsync(
+            async () => await http.GetStringAsync(services.ForwarderUrl + "/api/v1/metrics") is { } metrics
+                && metrics.Contains("\"grep.0\":{\"drop_records\":20", StringComparison.Ordinal)
+                && metrics.Contains("\"s3.1\":{\"proc_records\":20", StringComparison.Ordinal)
+                && metrics.Contains("\"file.2\":{\"proc_records\":20", StringComparison.Ordinal),
+            "every output's count",
+            TimeSpan.FromSeconds(30));
+        (await File.ReadAllLinesAsync(Path.Combine(services.Folder, "lines/all.txt"))).Length.ShouldBe(20);
         (await http.GetStringAsync(services.ForwarderUrl + "/api/v1/health")).ShouldBe("ok\n");
 
         await services.Forwarder!.KillAsync();

@@ -14,7 +14,7 @@ namespace ChatPlatform.ServiceTests.Lambda;
 public sealed class ShardRolloverTests
 {
     private const int Items = 8;
-    private const int Generations = 4;
+    private const int ShardsPerStream = 2;
 
     [Theory]
     [AwsPage("https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html")]
@@ -25,7 +25,7 @@ public sealed class ShardRolloverTests
         await using var aws = await RunningLocalAws.StartAsync(null, new Dictionary<string, string?>
         {
             ["DynamoDb__ShardLifetime"] = "00:00:00.300",
-            ["DynamoDb__ShardsPerStream"] = "2",
+            ["DynamoDb__ShardsPerStream"] = $"{ShardsPerStream}",
         });
         await using var emulator = await EmulatorFixture.StartAsync(("AWS_ENDPOINT_URL", aws.Url));
         using var streams = new AmazonDynamoDBStreamsClient(new BasicAWSCredentials("local", "local"),
@@ -38,9 +38,9 @@ public sealed class ShardRolloverTests
         var uuid = await emulator.MapAsync("scripted", new { BatchSize = 10, ParallelizationFactor = 2 }, position, arn);
 
         var writes = 0;
-        await WriteUntilAsync(Generations / 2);
+        await WriteThroughAsync(generations: 2);
         await emulator.KillAndRestartAsync();
-        await WriteUntilAsync(Generations);
+        await WriteThroughAsync(generations: 2);
         await emulator.WaitForAsync(() => emulator.Batches().SelectMany(b => b.Sequence).Distinct().Count() >= writes, $"all {writes} records");
 
         // Delivered at least once, so what comes again after the kill is passed over; sequence numbers are in the order of the writes.
@@ -62,16 +62,13 @@ public sealed class ShardRolloverTests
 
         // Every shard has its checkpoint on the disk, the open ones before anything came through them.
         var checkpoints = Path.Combine(emulator.Folder, "data", "checkpoints", uuid);
-        await emulator.Process.WaitForAsync(async () =>
-        {
-            var shards = await ShardsAsync();
-            return shards.All(s => File.Exists(Path.Combine(checkpoints, s.ShardId + ".json"))
-                && (s.SequenceNumberRange.EndingSequenceNumber is null || IsFinished(Path.Combine(checkpoints, s.ShardId + ".json"))));
-        }, "the checkpoints");
+        var shards = await ShardsAsync();
+        await emulator.Process.WaitForAsync(() => Task.FromResult(shards.All(s => File.Exists(Path.Combine(checkpoints, s.ShardId + ".json"))
+            && (s.SequenceNumberRange.EndingSequenceNumber is null || IsFinished(Path.Combine(checkpoints, s.ShardId + ".json"))))), "the checkpoints");
 
-        async Task WriteUntilAsync(int generations)
+        async Task WriteThroughAsync(int generations)
         {
-            while ((await ShardsAsync()).Count < generations * 2 || writes == 0)
+            for (var enough = (await ShardsAsync()).Count + (generations * ShardsPerStream); (await ShardsAsync()).Count < enough;)
             {
                 writes++;
                 await aws.DynamoDb.PutItemAsync("rolling", new()
@@ -82,7 +79,18 @@ public sealed class ShardRolloverTests
             }
         }
 
-        async Task<List<Shard>> ShardsAsync() => (await streams.DescribeStreamAsync(new DescribeStreamRequest { StreamArn = arn })).StreamDescription.Shards;
+        // A page holds a hundred, which take 15 s to come about.
+        async Task<List<Shard>> ShardsAsync()
+        {
+            List<Shard> all = [];
+            for (string? from = null; ;)
+            {
+                var page = (await streams.DescribeStreamAsync(new DescribeStreamRequest { StreamArn = arn, ExclusiveStartShardId = from })).StreamDescription;
+                all.AddRange(page.Shards);
+                if ((from = page.LastEvaluatedShardId) is null)
+                    return all;
+            }
+        }
     }
 
     private static bool IsFinished(string file)
