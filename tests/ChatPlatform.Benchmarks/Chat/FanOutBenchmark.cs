@@ -20,7 +20,8 @@ internal static class FanOutBenchmark
     {
         var count = Setting("CHAT_FANOUT_MEMBERS", quick ? 200 : 1_000);
         var seconds = Setting("CHAT_FANOUT_SECONDS", quick ? 3 : 10);
-        var system = new ChatSystem { KeepsData = true };
+        // Members only listen, longer than a silent client may.
+        var system = new ChatSystem { KeepsData = true, HeartbeatSeconds = 3_600 };
         List<RawSocket> sockets = [];
         try
         {

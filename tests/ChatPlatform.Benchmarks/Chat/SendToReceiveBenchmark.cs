@@ -19,7 +19,8 @@ internal sealed class SendToReceiveBenchmark : IAsyncDisposable
     private static readonly TimeSpan Aim = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    private readonly ChatSystem _system = new() { KeepsData = true };
+    // Some clients are silent for longer than one may be while others' messages are waited for.
+    private readonly ChatSystem _system = new() { KeepsData = true, HeartbeatSeconds = 3_600 };
     private readonly CancellationTokenSource _stop = new();
 
     // The users of room i are 2i, on the first relay, and 2i + 1, on the second.
@@ -70,7 +71,7 @@ internal sealed class SendToReceiveBenchmark : IAsyncDisposable
             (a) 200 users in 100 direct rooms, send to receive over two relays with the durable write, open loop, {duration.TotalSeconds:0} s each after a warm-up.
             A latency counts from the instant a message was to leave at; max_rate is the highest rate with p99 of at most {Aim.TotalMilliseconds:0} ms and none missing.
             """);
-        await output.WriteLineAsync("    messages/s      p50 ms   p99 ms   max ms   missing   CPU ms a message: API, relays, LocalAws, clients");
+        await output.WriteLineAsync("    messages/s      p50 ms   p99 ms   max ms   missing   refused   CPU ms a message: API, relays, LocalAws, clients");
         // Code is compiled anew while it becomes hot, which takes more of the processors than the messages do.
         for (var i = 0; i < 3; i++)
             await TryAsync(300, duration, cancellationToken);
@@ -97,7 +98,7 @@ internal sealed class SendToReceiveBenchmark : IAsyncDisposable
             var trial = await TryAsync(rate, duration, cancellationToken);
             var cpu = Cpu().Zip(before, (now, then) => ((now - then).TotalMilliseconds / trial.Count).ToString("0.00", CultureInfo.InvariantCulture));
             await output.WriteLineAsync(FormattableString.Invariant(
-                $"    {rate,10:N0} {trial.P50.TotalMilliseconds,11:0.0} {trial.P99.TotalMilliseconds,8:0.0} {trial.Max.TotalMilliseconds,8:0.0} {trial.Missing,9:N0}   {string.Join(", ", cpu)}"));
+                $"    {rate,10:N0} {trial.P50.TotalMilliseconds,11:0.0} {trial.P99.TotalMilliseconds,8:0.0} {trial.Max.TotalMilliseconds,8:0.0} {trial.Missing,9:N0} {trial.Refused,9:N0}   {string.Join(", ", cpu)}"));
             if (trial.Missing == 0 && trial.P99 <= Aim)
                 held = Math.Max(held, rate);
             else
@@ -137,7 +138,7 @@ internal sealed class SendToReceiveBenchmark : IAsyncDisposable
             }
         }
 
-        for (var watch = Stopwatch.StartNew(); trial.Missing > 0 && watch.Elapsed < Patience;)
+        for (var watch = Stopwatch.StartNew(); trial.Missing > trial.Refused && watch.Elapsed < Patience;)
             await timer.WaitForNextTickAsync(cancellationToken);
         return trial;
 
@@ -148,7 +149,7 @@ internal sealed class SendToReceiveBenchmark : IAsyncDisposable
     private static int SenderOf(int number) => (2 * (number % Rooms)) + (number / Rooms % 2);
 
     private Task SendAsync(int number, CancellationToken cancellationToken) => _sockets[SenderOf(number)].SendAsync(
-        $$"""{"type":"send","ref":"r","roomId":"{{_rooms[number % Rooms]}}","clientMessageId":"{{number}}","kind":"text","text":"당근 있어요? 오늘 저녁 7시에 역 앞에서 만나요."}""",
+        $$"""{"type":"send","ref":"{{number}}","roomId":"{{_rooms[number % Rooms]}}","clientMessageId":"{{number}}","kind":"text","text":"당근 있어요? 오늘 저녁 7시에 역 앞에서 만나요."}""",
         cancellationToken);
 
     private async Task ReadAsync(int user)
@@ -175,14 +176,15 @@ internal sealed class SendToReceiveBenchmark : IAsyncDisposable
         void Take(ReadOnlySpan<byte> frame)
         {
             frames++;
-            if (frame.StartsWith("{\"type\":\"entry\""u8) && NumberOf(frame) is { } number && SenderOf(number) != user)
+            if (frame.StartsWith("{\"type\":\"entry\""u8) && NumberOf(frame, "\"clientMessageId\":\""u8) is { } number && SenderOf(number) != user)
                 Volatile.Read(ref _trial).Arrived(number);
+            else if (frame.StartsWith("{\"type\":\"error\""u8) && NumberOf(frame, "\"ref\":\""u8) is { } refused)
+                Volatile.Read(ref _trial).Refuse(refused);
         }
     }
 
-    private static int? NumberOf(ReadOnlySpan<byte> frame)
+    private static int? NumberOf(ReadOnlySpan<byte> frame, ReadOnlySpan<byte> name)
     {
-        var name = "\"clientMessageId\":\""u8;
         var at = frame.IndexOf(name);
         return at >= 0 && System.Buffers.Text.Utf8Parser.TryParse(frame[(at + name.Length)..], out int number, out _) ? number : null;
     }
@@ -193,6 +195,7 @@ internal sealed class SendToReceiveBenchmark : IAsyncDisposable
         private readonly LatencyHistogram _latencies = new();
         private readonly bool[] _arrived = new bool[count];
         private readonly Lock _lock = new();
+        private int _refused;
 
         /// <summary>When each was to leave; written before it does.</summary>
         public long[] Intended { get; } = new long[count];
@@ -208,11 +211,20 @@ internal sealed class SendToReceiveBenchmark : IAsyncDisposable
             }
         }
 
+        /// <summary>Sends that were answered with an error frame; they are missing too.</summary>
+        public int Refused => Volatile.Read(ref _refused);
+
         public TimeSpan P50 => Percentile(0.5);
 
         public TimeSpan P99 => Percentile(0.99);
 
         public TimeSpan Max => Percentile(1);
+
+        public void Refuse(int number)
+        {
+            if (number >= first && number < first + count)
+                Interlocked.Increment(ref _refused);
+        }
 
         public void Arrived(int number)
         {

@@ -51,6 +51,9 @@ public sealed class ChatSystem : IAsyncLifetime
     /// <summary>How long the relays wait for a hello.</summary>
     internal int HelloSeconds { get; init; } = 2;
 
+    /// <summary>Twice as long may a client be silent.</summary>
+    internal int HeartbeatSeconds { get; init; } = 25;
+
     /// <summary>True to keep tables and objects in files, as they are where they must outlive the process; else in memory.</summary>
     internal bool KeepsData { get; init; }
 
@@ -188,6 +191,7 @@ public sealed class ChatSystem : IAsyncLifetime
             ["GRPC_PORT"] = grpc.Port.ToString(),
             ["Api__GrpcAddress"] = ApiGrpc[index % 2].ToString(),
             ["Relay__HelloSeconds"] = HelloSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            ["Relay__HeartbeatSeconds"] = HeartbeatSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture),
         };
         foreach (var (key, value) in settings)
             environment[key] = value;

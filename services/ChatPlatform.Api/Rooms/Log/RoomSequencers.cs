@@ -97,8 +97,12 @@ internal sealed class RoomSequencers(
         }
         finally
         {
-            if (_rooms.TryGetValue(roomId, out var mine) && mine.Sequencer == sequencer)
-                _rooms.TryRemove(KeyValuePair.Create(roomId, mine));
+            // A loop may end before the one who starts it has written it down; left there, no sweep would ever take the room up again.
+            lock (_start)
+            {
+                if (_rooms.TryGetValue(roomId, out var mine) && mine.Sequencer == sequencer)
+                    _rooms.TryRemove(roomId, out _);
+            }
         }
     }
 }
