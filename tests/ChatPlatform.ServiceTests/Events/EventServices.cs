@@ -68,7 +68,7 @@ internal sealed class EventServices : IAsyncDisposable
         await Forwarder.WaitForHealthAsync($"http://127.0.0.1:{_forwarderHealth}/alive");
     }
 
-    /// <summary>Reads the topic from its beginning until <paramref name="enough"/> holds or 60 s have passed; what was read comes in the order of each partition.</summary>
+    /// <summary>Reads the topic from its beginning until <paramref name="enough"/> holds or two minutes have passed, twice as long as a Kafka client may wait for one answer; what was read comes in the order of each partition.</summary>
     public List<(string Key, string Value)> Read(Func<List<(string Key, string Value)>, bool> enough)
     {
         using var consumer = new ConsumerBuilder<string, string>(new ConsumerConfig
@@ -81,7 +81,7 @@ internal sealed class EventServices : IAsyncDisposable
         // Assigned, not subscribed: no group to wait for.
         consumer.Assign(Enumerable.Range(0, 6).Select(p => new TopicPartitionOffset("chat.events", p, Offset.Beginning)));
         var read = new List<(string, string)>();
-        var limit = DateTime.UtcNow.AddSeconds(60);
+        var limit = DateTime.UtcNow.AddSeconds(120);
         while (!enough(read) && DateTime.UtcNow < limit)
         {
             if (consumer.Consume(TimeSpan.FromMilliseconds(100)) is { } result)

@@ -34,7 +34,8 @@ public sealed class InsightsServiceTests
         for (var seq = 17; seq <= 24; seq++)
             await SendAsync(producer, $"r{1 + (seq % 2)}", "chat.message.created.v1", new { roomId = $"r{1 + (seq % 2)}", seq });
         await using var second = await StartAsync(services, url);
-        await second.WaitForAsync(async () => await CountAsync(url) == (2, 24), "24 messages", TimeSpan.FromSeconds(60));
+        // The group gives up its killed member after a session's 45 s.
+        await second.WaitForAsync(async () => await CountAsync(url) == (2, 24), "24 messages", TimeSpan.FromSeconds(120));
 
         (await Http.GetAsync(url + "/v1/articles/lamp")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
         var top = (await Http.GetFromJsonAsync<JsonElement>(url + "/v1/articles")).GetProperty("items");

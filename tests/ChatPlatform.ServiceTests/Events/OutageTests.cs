@@ -136,7 +136,8 @@ public sealed class OutageTests
         var read = services.Read(r => r.Count >= wanted && r.Select(e => e.Value[..RetryingSender.NumberLength]).Distinct().Count() >= wanted);
         var first = read.Select(e => (e.Key, Number: int.Parse(e.Value.AsSpan(0, RetryingSender.NumberLength), CultureInfo.InvariantCulture))).Distinct().ToList();
 
-        Enumerable.Range(0, wanted).Except(first.Select(e => e.Number)).ShouldBeEmpty();
+        var missing = Enumerable.Range(0, wanted).Except(first.Select(e => e.Number)).Count();
+        missing.ShouldBe(0, $"of {wanted} acknowledged; {read.Count} read. The forwarder says:\n{services.Forwarder!.Output}\nand Kafka:\n{services.Kafka!.Output}");
         foreach (var room in first.GroupBy(e => e.Key))
             room.Select(e => e.Number).ShouldBeInOrder();
         Console.WriteLine($"{run}: {wanted} acknowledged, {read.Count - first.Count} came twice");
